@@ -1,0 +1,1 @@
+# Installation arrives with the pieces it installs.

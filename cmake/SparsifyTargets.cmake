@@ -1,0 +1,27 @@
+# sparsify_library(NAME SOURCES … DEPS … PRIVATE …): the static library sparsify_NAME.
+# sparsify_test(NAME SOURCES … DEPS …): a GoogleTest binary of that name, tests registered.
+include(GNUInstallDirs)
+set_property(GLOBAL PROPERTY SPARSIFY_LIBRARIES "")
+
+function(sparsify_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE" ${ARGN})
+  add_library(sparsify_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(sparsify_${name} PUBLIC sparsify_settings ${ARG_DEPS}
+                        PRIVATE $<BUILD_INTERFACE:sparsify_warnings> ${ARG_PRIVATE})
+  set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_${name})
+endfunction()
+
+function(sparsify_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} sparsify_warnings GTest::gmock
+                        GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()
+
+# Adds a folder that has a CMakeLists.txt.
+function(sparsify_add_folder folder)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
+    add_subdirectory(${folder})
+  endif()
+endfunction()

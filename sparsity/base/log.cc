@@ -1,0 +1,66 @@
+#include "sparsity/base/log.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <mutex>
+#include <optional>
+
+namespace sparsify {
+namespace {
+
+struct LogState {
+  std::mutex mutex;
+  LogLevel level = LogLevel::kNote;
+  std::optional<std::vector<std::string>> captured;
+};
+
+LogState& State() {
+  static LogState state;
+  return state;
+}
+
+}  // namespace
+
+void SetLogLevel(LogLevel level) {
+  const std::scoped_lock lock(State().mutex);
+  State().level = level;
+}
+
+LogLevel CurrentLogLevel() {
+  const std::scoped_lock lock(State().mutex);
+  return State().level;
+}
+
+void LogLine(LogLevel level, std::string_view line) {
+  LogState& state = State();
+  const std::scoped_lock lock(state.mutex);
+  if (state.captured) {
+    state.captured->emplace_back(line);
+    return;
+  }
+  if (level > state.level) return;
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+LogCapture::LogCapture() {
+  const std::scoped_lock lock(State().mutex);
+  State().captured.emplace();
+}
+
+LogCapture::~LogCapture() {
+  const std::scoped_lock lock(State().mutex);
+  State().captured.reset();
+}
+
+std::vector<std::string> LogCapture::lines() const {
+  const std::scoped_lock lock(State().mutex);
+  return State().captured.value_or(std::vector<std::string>{});
+}
+
+bool LogCapture::Contains(std::string_view text) const {
+  const auto all = lines();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const std::string& line) { return line.find(text) != std::string::npos; });
+}
+
+}  // namespace sparsify

@@ -1,0 +1,31 @@
+// The operator table: for every OpType its output shapes and its forward computation.
+//
+// A new operator is one .h/.cc pair in this folder and one row in op_table.cc.
+// Backward joins the row when training needs it (issue: reconstruction).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sparsity/graph/graph.h"
+
+namespace sparsify {
+
+/// Inputs in node order; an absent optional input is null. Shapes are bound (no −1).
+using OpInputs = std::span<const Tensor* const>;
+using OpOutputs = std::span<Tensor* const>;
+/// One shape an input (absent optional inputs: an empty Shape{0}).
+using OpShapes = std::span<const Shape>;
+
+struct OpDef {
+  OpType type;
+  /// Shape of every output. Throws Error naming the node, actual and expected shapes.
+  std::vector<Shape> (*output_shapes)(const Node& node, OpShapes inputs);
+  /// Computes every output. Outputs arrive sized by output_shapes, contents undefined.
+  void (*forward)(const Node& node, OpInputs inputs, OpOutputs outputs);
+};
+
+/// The row of `type`; every OpType has one.
+const OpDef& GetOp(OpType type);
+
+}  // namespace sparsify
