@@ -1,0 +1,53 @@
+// The `data:` section: which files, how pixels become network inputs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sparsity/base/options.h"
+#include "sparsity/data/dataset.h"
+
+namespace sparsify {
+
+/// Network input = (pixel · scale − mean) / std, after resize and centre crop.
+struct TransformOptions {
+  std::vector<int64_t> resize;  // [height, width], or [short side]; empty: keep
+  std::optional<int64_t> center_crop;
+  std::string color = "rgb";  // rgb, bgr, gray
+  double scale = 1.0 / 255;
+  std::vector<double> mean = {0};  // one a channel, or one for all
+  std::vector<double> std = {1};
+  int64_t label_offset = 0;  // network class = label + label_offset
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// One dataset.
+struct SourceOptions {
+  std::string type = "images";  // images (folder + labels.csv), idx, hdf5
+  std::string path;
+  std::string labels;             // idx: the label file; images: another labels.csv
+  std::optional<int64_t> count;   // use so many samples, evenly spread; absent: all
+  std::string on_error = "stop";  // stop, skip (counted and reported)
+
+  void VisitFields(OptionVisitor& v);
+};
+
+struct DataOptions {
+  TransformOptions transform;
+  std::optional<SourceOptions> calibration;
+  std::optional<SourceOptions> evaluation;
+  std::optional<SourceOptions> training;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// Opens a dataset whose samples fit a network input of `input_shape` (C×H×W). `key` names
+/// the section in messages ("data.evaluation"). Throws Error when a file is missing,
+/// damaged, or of another shape.
+std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
+                                     const Shape& input_shape, const std::string& key);
+
+}  // namespace sparsify

@@ -1,0 +1,53 @@
+// Honest timing of a sparse plan against its dense baseline: verified first, interleaved
+// in one process, minimum and median of many repetitions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sparsity/base/options.h"
+#include "sparsity/executor/plan.h"
+
+namespace sparsify {
+
+/// The `benchmark:` section.
+struct BenchmarkOptions {
+  std::vector<int64_t> batch = {8};
+  std::vector<int64_t> threads = {1};
+  std::vector<std::string> precision = {"f32"};
+  int64_t repetitions = 50;
+  double min_sparsity = 0.3;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+struct Timing {
+  double min_ms = 0;
+  double median_ms = 0;
+};
+
+/// One row of speedup.csv.
+struct SpeedRow {
+  int64_t batch = 0;
+  int threads = 0;
+  std::string precision;  // "f32"
+  std::string isa;
+  double sparsity = 0;  // of the network, percent, as requested
+  Timing dense;
+  Timing sparse;
+  double speedup = 0;      // dense.median / sparse.median
+  double speedup_min = 0;  // dense.min / sparse.min
+  PlanReport plan;
+  double max_error = 0;  // of the sparse plan's outputs against the reference, relative to max |y|
+  double steal_percent = 0;  // of processor time taken by other guests while timing
+};
+
+/// Builds both plans (the dense one from the same sparse weights: dense time does not
+/// depend on values), checks both against the interpreter on random images (throws Error
+/// on mismatch), then times them interleaved. When the tuned plan is not faster than the
+/// dense one as a whole, the dense plan is used for the row and the report says so.
+SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
+                        const BenchmarkOptions& options);
+
+}  // namespace sparsify

@@ -1,0 +1,79 @@
+// The sparse executor: a graph bound to batch, threads and instruction set becomes a list
+// of fused steps over one memory arena, each with the fastest kernel for its shape and
+// sparsity, and is run.
+//
+// Plan knows nothing about masks: a weight is pruned where it is zero.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sparsity/graph/graph.h"
+
+namespace sparsify {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+std::string_view IsaName(Isa isa);
+/// The best supported here, or what SPARSIFY_FORCE_ISA names (scalar, avx2, avx512);
+/// throws when the forced one is unknown or unsupported by this processor.
+Isa DetectIsa();
+
+struct PlanOptions {
+  int64_t batch = 1;
+  int threads = 1;
+  /// false: every step dense (oneDNN): the baseline, and what evaluation runs on.
+  bool allow_sparse = true;
+  /// Time candidate kernels on the real shapes; false: pick by a fixed rule (fast, for tests).
+  bool tune = true;
+  /// Layers below this sparsity are not tried sparse.
+  double min_sparsity = 0.3;
+};
+
+/// What one fused step is and why it runs as it does.
+struct StepReport {
+  std::string name;    // of the layer or node
+  std::string op;      // "Conv+Add+Relu"
+  std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"
+  bool is_layer = false;
+  double sparsity = 0;       // of the weight, fraction
+  double dense_time_ms = 0;  // tuned; 0 when not timed
+  double time_ms = 0;
+  int64_t constant_bytes = 0;
+  int64_t macs = 0;    // dense, whole batch
+  std::string reason;  // why a prunable layer stayed dense; empty when sparse
+};
+
+struct PlanReport {
+  std::vector<StepReport> steps;
+  int64_t constant_bytes = 0;   // weights as executed with indices, biases
+  int64_t arena_bytes = 0;      // peak activation memory
+  int64_t bandwidth_bytes = 0;  // bytes between memory and core an inference, from the plan
+  int64_t fused_steps = 0;      // "DAGs": steps executed
+  std::string isa;
+};
+
+class Plan {
+ public:
+  /// `graph` may be destroyed afterwards: the plan keeps what it needs. Throws Error on
+  /// shapes that do not fit.
+  Plan(const Graph& graph, const PlanOptions& options);
+  ~Plan();
+  Plan(Plan&&) noexcept;
+  Plan& operator=(Plan&&) noexcept;
+
+  /// One forward pass. input: batch×C×H×W floats, output: batch×classes floats (graph
+  /// inputs and outputs in order when there are several). No allocation.
+  void Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const;
+
+  const PlanReport& report() const;
+  const std::vector<Shape>& input_shapes() const;  // batch bound
+  const std::vector<Shape>& output_shapes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sparsify
