@@ -124,7 +124,7 @@ class Hdf5File {
 
   std::string path_;
   int64_t id_ = -1;         // libhdf5's file handle
-  int64_t file_bytes_ = 0;  // of an opened file
+  int64_t file_bytes_ = 0;  // of an opened file; no limit for one being made
   bool writable_ = false;
 };
 
