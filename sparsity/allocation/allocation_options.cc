@@ -1,0 +1,27 @@
+#include "sparsity/allocation/allocation.h"
+
+namespace sparsify {
+
+void AllocationOptions::VisitFields(OptionVisitor& v) {
+  v.Choice("type", type,
+           {"Uniform", "ERK", "Magnitude", "L1Normalized", "L2Normalized", "level", "table"},
+           "how much of each layer goes");
+  v.Field("erk_power", erk_power, {.min = 0, .min_open = true},
+          "ERK: density follows (sum of dims / product of dims) to this power");
+  v.Field("max_layer_sparsity", max_layer_sparsity, {.min = 0, .max = 1, .min_open = true},
+          "no layer above this fraction; the excess goes to the others");
+  v.Field("tuning", tuning, {.min = 0},
+          "level: how much less early, high-resolution layers are pruned");
+  v.Field("tolerance", tolerance, {.min = 0, .max = 1, .min_open = true},
+          "level: accepted distance from the requested network sparsity, fraction");
+  v.Field("table_file", table_file, "table: CSV \"layer,sparsity\", percent");
+}
+
+void LayerSelectionOptions::VisitFields(OptionVisitor& v) {
+  v.Field("no_prune_keyword", no_prune_keyword,
+          "comma list: layers whose name contains one of these stay dense");
+  v.Field("no_prune_layer", no_prune_layer, "comma list: layers of exactly these names stay dense");
+  v.Field("dw_no_prune", dw_no_prune, "depthwise layers stay dense");
+}
+
+}  // namespace sparsify
