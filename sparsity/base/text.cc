@@ -67,7 +67,7 @@ std::string NearestName(std::string_view name, const std::vector<std::string>& k
 
 std::string DidYouMean(std::string_view name, const std::vector<std::string>& known) {
   const std::string nearest = NearestName(name, known);
-  return nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest);
+  return nearest.empty() ? "" : fmt::format("; did you mean \"{}\"", nearest);
 }
 
 std::vector<std::string> SplitCommaList(std::string_view list) {

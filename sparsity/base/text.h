@@ -17,7 +17,7 @@ int64_t EditDistance(std::string_view a, std::string_view b);
 /// meant (distance above a third of the longer one, and neither contains the other).
 std::string NearestName(std::string_view name, const std::vector<std::string>& known);
 
-/// "; did you mean "fool"?" or "" — to be appended to an unknown-name message.
+/// "; did you mean "fool"" or "": to be appended to an unknown-name message.
 std::string DidYouMean(std::string_view name, const std::vector<std::string>& known);
 
 /// "a, b,c" → {"a", "b", "c"}: spaces around items go, empty items are dropped.

@@ -27,7 +27,7 @@ TEST(NearestName, FindsTheTypo) {
 }
 
 TEST(NearestName, IsPutIntoASentence) {
-  EXPECT_EQ(DidYouMean("foo", {"fool"}), "; did you mean \"fool\"?");
+  EXPECT_EQ(DidYouMean("foo", {"fool"}), "; did you mean \"fool\"");
   EXPECT_EQ(DidYouMean("x", {"fool"}), "");
 }
 
