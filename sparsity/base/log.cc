@@ -12,12 +12,17 @@ struct LogState {
   std::mutex mutex;
   LogLevel level = LogLevel::kNote;
   std::optional<std::vector<std::string>> captured;
+  std::string status;
 };
 
 LogState& State() {
   static LogState state;
   return state;
 }
+
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+
+void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
 }  // namespace
 
@@ -39,7 +44,19 @@ void LogLine(LogLevel level, std::string_view line) {
     return;
   }
   if (level > state.level) return;
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+  if (!state.status.empty()) Print(kEraseLine);
+  Print(fmt::format("{}\n{}", line, state.status));
+  std::fflush(stderr);
+}
+
+void SetStatusLine(std::string_view text) {
+  LogState& state = State();
+  const std::scoped_lock lock(state.mutex);
+  if (state.captured || (state.status.empty() && text.empty())) return;
+  state.status = text;
+  Print(kEraseLine);
+  Print(text);
+  std::fflush(stderr);
 }
 
 LogCapture::LogCapture() {

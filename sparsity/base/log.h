@@ -23,6 +23,10 @@ LogLevel CurrentLogLevel();
 /// Prints one line (thread safe). Prefer the three functions below.
 void LogLine(LogLevel level, std::string_view line);
 
+/// Shows `text` on the terminal's last line until replaced; other lines appear above it.
+/// Empty removes it. For terminals only: progress.h decides.
+void SetStatusLine(std::string_view text);
+
 template <class... Args>
 void Warn(fmt::format_string<Args...> format, Args&&... args) {
   LogLine(LogLevel::kWarning, "warning: " + fmt::format(format, std::forward<Args>(args)...));
