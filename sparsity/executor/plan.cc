@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/base/parallel.h"
+#include "sparsity/executor/thread_scope.h"
 #include "sparsity/executor/arena.h"
 #include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/dense.h"
@@ -18,18 +18,6 @@
 
 namespace sparsify {
 namespace {
-
-/// Worker threads for one scope.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads) : before_(Threads()) { SetThreads(threads); }
-  ~ThreadScope() { SetThreads(before_); }
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int before_;
-};
 
 /// An operand of a call that lies in the caller's memory.
 struct ExternalOperand {
