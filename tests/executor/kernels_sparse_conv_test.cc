@@ -263,6 +263,7 @@ TEST(SparseConvErrorTest, SaysWhatDoesNotFit) {
   SparseVariant large = variant;
   large.rows = 8;
   large.taps = 1;
+  large.vectors = 1;
   ExpectError(MakeGeometry(1, 1, 8, 5, 1, 1, 0, 1), large, 1,
               "sparse convolution: 8 rows of 1 taps, expected at most 6 together");
 }

@@ -23,10 +23,12 @@ class Code : protected Xbyak::CodeGenerator {
   explicit Code(size_t bytes) : Xbyak::CodeGenerator(bytes, Xbyak::DontSetProtectRWE) {}
   ~Code() = default;
 
-  /// Resolves labels and makes the memory read-only and executable; returns the entry.
+  /// Makes the memory executable and no longer writable; returns the entry. Throws
+  /// Xbyak::Error when a label is missing or the system refuses.
   template <class Function>
   Function Seal() {
-    readyRE();
+    ready();
+    setProtectModeRE();
     return getCode<Function>();
   }
 };

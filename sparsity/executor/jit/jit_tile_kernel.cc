@@ -212,8 +212,15 @@ void JitTileKernel<Vector>::EmitStore(const Vector& sum, const TileKernelSpec::V
   const auto to = ptr[out_ + vector.out];
   if (spec_.parts == 2) {
     const auto second = ptr[out_ + vector.out + spec_.out_pair];
-    vmovups(vector.masked ? to | k1 : to, Ymm(sum.getIdx()));
-    vextractf32x8(vector.masked ? second | k1 : second, Zmm(sum.getIdx()), 1);
+    const Ymm half(sum.getIdx());
+    if (vector.masked) {
+      vmovups(to | k1, half);
+      vextractf32x8(half, Zmm(sum.getIdx()), 1);
+      vmovups(second | k1, half);
+    } else {
+      vmovups(to, half);
+      vextractf32x8(second, Zmm(sum.getIdx()), 1);
+    }
   } else if (!vector.masked) {
     vmovups(to, sum);
   } else if (kAvx512) {

@@ -11,6 +11,11 @@ namespace {
 
 constexpr int kMaxPatternBits = 6;
 
+const char* Name(Isa isa) {
+  if (isa == Isa::kAvx512) return "avx512";
+  return isa == Isa::kAvx2 ? "avx2" : "scalar";
+}
+
 }  // namespace
 
 bool FitsRegisters(Isa isa, int rows, int taps, int vectors) {
@@ -24,7 +29,7 @@ std::unique_ptr<TileKernel> MakeTileKernel(const TileKernelSpec& spec, Isa isa) 
   const int vectors = static_cast<int>(spec.vectors.size());
   if (vectors < 1 || !FitsRegisters(isa, spec.rows, spec.taps, vectors)) {
     Fail("sparse convolution", "a tile of {}x{} vectors does not fit the registers of {}",
-         spec.rows, vectors, isa == Isa::kAvx512 ? "avx512" : "avx2");
+         spec.rows, vectors, Name(isa));
   }
   if (!spec.dense && spec.bits() > kMaxPatternBits) {
     Fail("sparse convolution", "{} rows of {} taps, expected at most {} together", spec.rows,
