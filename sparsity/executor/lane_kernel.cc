@@ -63,8 +63,8 @@ std::vector<LaneCandidate> One(const FusedGraph& graph, const FusedStep& step,
 std::vector<LaneCandidate> PoolCandidates(const FusedGraph& graph, const FusedStep& step,
                                           const LaneOptions& options) {
   const auto kernel = step.node.attributes.Ints("kernel_shape", {});
-  const Window window = ResolveWindow(step.node, PixelShape(ShapeOf(graph, step.inputs[0])),
-                                      kernel[0], kernel[1]);
+  const Window window =
+      ResolveWindow(step.node, PixelShape(ShapeOf(graph, step.inputs[0])), kernel[0], kernel[1]);
   const WindowAxis& h = window.height;
   const WindowAxis& w = window.width;
   if (h.dilation != 1 || w.dilation != 1) return {};
@@ -242,18 +242,6 @@ class LaneCopyKernel : public StepKernel {
 };
 
 }  // namespace
-
-LaneShape LaneShapeOf(const Shape& shape, const Layout& layout) {
-  const Shape pixels = PixelShape(shape);
-  LaneShape lanes;
-  lanes.batch = pixels[0];
-  lanes.channels = pixels[1];
-  lanes.height = pixels[2];
-  lanes.width = pixels[3];
-  lanes.lanes = layout.lanes;
-  lanes.halo = layout.halo;
-  return lanes;
-}
 
 std::vector<LaneCandidate> LaneCandidates(const FusedGraph& graph, const FusedStep& step,
                                           const LaneOptions& options) {

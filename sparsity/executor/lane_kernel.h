@@ -40,7 +40,4 @@ KernelPtr MakeLaneReorder(const Shape& shape, const Layout& from, const Layout& 
 KernelPtr MakeSparseLinear(const FusedGraph& graph, const FusedStep& step,
                            const LaneContext& context);
 
-/// The lane tensor of a value of this shape.
-LaneShape LaneShapeOf(const Shape& shape, const Layout& layout);
-
 }  // namespace sparsify

@@ -101,8 +101,9 @@ class LaneConvKernel : public StepKernel {
   }
 
  private:
-  static constexpr bool kHasScratch =
-      requires(const Convolution& convolution) { convolution.scratch_bytes(); };
+  static constexpr bool kHasScratch = requires(const Convolution& convolution) {
+    convolution.scratch_bytes();
+  };
 
   LaneShape in_;
   LaneShape out_;
@@ -114,8 +115,7 @@ LaneCandidate SparseCandidate(const LayerData& data, const SparseVariant& varian
   return {name, !variant.dense, [data, variant, name] {
             SparseConv convolution(data.geometry, data.weight, data.bias, data.epilogue, variant,
                                    data.context.threads);
-            return std::make_unique<LaneConvKernel<SparseConv>>(data, std::move(convolution),
-                                                                name);
+            return std::make_unique<LaneConvKernel<SparseConv>>(data, std::move(convolution), name);
           }};
 }
 
@@ -174,8 +174,7 @@ KernelPtr MakeSparseLinear(const FusedGraph& graph, const FusedStep& step,
     return nullptr;
   }
   const Shape in = PixelShape(ShapeOf(graph, step.inputs[0]));
-  const float* bias =
-      step.bias == kNoValue ? nullptr : graph.graph.value(step.bias).data.data();
+  const float* bias = step.bias == kNoValue ? nullptr : graph.graph.value(step.bias).data.data();
   const Shape& weight = ShapeOf(graph, step.weight);
   SparseLinear linear(weight[1], weight[0], graph.graph.value(step.weight).data.data(), bias,
                       step.activation, context);
