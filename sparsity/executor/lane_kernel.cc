@@ -179,6 +179,8 @@ class LaneReorderKernel : public StepKernel {
     if (other.kind == LayoutKind::kBlocked && block_ == 0) {
       plain_ = to_lanes_ ? onednn::MakeReorder(shape, other, PlainLayout())
                          : onednn::MakeReorder(shape, PlainLayout(), other);
+      inner_.inputs.resize(1);
+      inner_.outputs.resize(1);
       plain_bytes_ = AlignedBytes(LayoutBytes(PlainLayout(), shape));
       info_.scratch_bytes = plain_bytes_ + plain_->info().scratch_bytes;
       info_.name += " by way of plain";
@@ -188,18 +190,17 @@ class LaneReorderKernel : public StepKernel {
   void Run(const KernelBuffers& buffers) const override {
     if (plain_ == nullptr) return Move(buffers.inputs[0], buffers.outputs[0]);
     auto* plain = static_cast<float*>(buffers.scratch);
-    KernelBuffers inner;
-    inner.scratch = static_cast<std::byte*>(buffers.scratch) + plain_bytes_;
+    inner_.scratch = static_cast<std::byte*>(buffers.scratch) + plain_bytes_;
     if (to_lanes_) {
-      inner.inputs = {buffers.inputs[0]};
-      inner.outputs = {plain};
-      plain_->Run(inner);
+      inner_.inputs[0] = buffers.inputs[0];
+      inner_.outputs[0] = plain;
+      plain_->Run(inner_);
       Move(plain, buffers.outputs[0]);
     } else {
       Move(buffers.inputs[0], plain);
-      inner.inputs = {plain};
-      inner.outputs = {buffers.outputs[0]};
-      plain_->Run(inner);
+      inner_.inputs[0] = plain;
+      inner_.outputs[0] = buffers.outputs[0];
+      plain_->Run(inner_);
     }
   }
 
@@ -218,8 +219,9 @@ class LaneReorderKernel : public StepKernel {
   bool to_lanes_;
   LaneShape lanes_;
   int block_ = 0;
-  KernelPtr plain_;
+  KernelPtr plain_;  // null when there is a direct way
   int64_t plain_bytes_ = 0;
+  mutable KernelBuffers inner_;
 };
 
 /// Lanes to the same lanes.
