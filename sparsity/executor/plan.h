@@ -10,15 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "sparsity/executor/isa.h"
 #include "sparsity/graph/graph.h"
 
 namespace sparsify {
-
-enum class Isa { kScalar, kAvx2, kAvx512 };
-std::string_view IsaName(Isa isa);
-/// The best supported here, or what SPARSIFY_FORCE_ISA names (scalar, avx2, avx512);
-/// throws when the forced one is unknown or unsupported by this processor.
-Isa DetectIsa();
 
 struct PlanOptions {
   int64_t batch = 1;
@@ -66,6 +61,11 @@ class Plan {
   /// One forward pass. input: batch×C×H×W floats, output: batch×classes floats (graph
   /// inputs and outputs in order when there are several). No allocation.
   void Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const;
+
+  /// Least time of each call in milliseconds, in the order of report().steps, over
+  /// `repetitions` runs.
+  std::vector<double> Profile(const std::vector<const float*>& inputs,
+                              const std::vector<float*>& outputs, int repetitions) const;
 
   const PlanReport& report() const;
   const std::vector<Shape>& input_shapes() const;  // batch bound
