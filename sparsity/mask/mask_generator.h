@@ -2,11 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "sparsity/base/options.h"
 #include "sparsity/mask/mask.h"
 
 namespace sparsify {
@@ -30,7 +27,8 @@ class MaskGenerator {
                         const MaskContext& context) const = 0;
   /// Sparsity this generator would reach when asked for `sparsity` on this shape
   /// (N:M always gives 1 − N/M, whatever is asked).
-  virtual double Achievable(const Shape& weight, double sparsity) const = 0;
+  virtual double Achievable(const Shape& weight, double sparsity,
+                            const MaskContext& context) const = 0;
 };
 
 }  // namespace sparsify

@@ -3,46 +3,83 @@
 #include <fmt/ranges.h>
 
 #include "sparsity/base/error.h"
+#include "sparsity/mask/block_mask_generator.h"
+#include "sparsity/mask/fpgm_mask_generator.h"
+#include "sparsity/mask/nm_mask_generator.h"
+#include "sparsity/mask/normal_mask_generator.h"
+#include "sparsity/mask/nuclear_mask_generator.h"
+#include "sparsity/mask/random_mask_generator.h"
 
 namespace sparsify {
 namespace {
 
-// One row a published type. `missing` is empty where the generator is built.
+using Maker = std::unique_ptr<MaskGenerator> (*)(const MaskGeneratorOptions&);
+
+// One row a published type. `make` is null and `missing` says why where it is not built.
 struct TypeRow {
   std::string_view type;
   std::string_view help;
   void (*visit)(MaskGeneratorOptions&, OptionVisitor&);
+  Maker make;
   std::string_view missing;
 };
 
+template <auto kMember>
+void Visit(MaskGeneratorOptions& options, OptionVisitor& v) {
+  (options.*kMember).VisitFields(v);
+}
 void NoFields(MaskGeneratorOptions&, OptionVisitor&) {}
 
-constexpr std::string_view kNeedsCalibration = "it needs calibration data inside mask generation";
-constexpr std::string_view kNeedsTraining = "it learns its mask during training";
+template <class Generator, auto kMember>
+std::unique_ptr<MaskGenerator> Make(const MaskGeneratorOptions& options) {
+  return std::make_unique<Generator>(options.*kMember);
+}
+template <class Generator>
+std::unique_ptr<MaskGenerator> MakePlain(const MaskGeneratorOptions&) {
+  return std::make_unique<Generator>();
+}
+
+using Options = MaskGeneratorOptions;
+
+constexpr std::string_view kCalibration = "it needs calibration data while masks are made";
+constexpr std::string_view kTraining = "it learns its mask during training";
 
 constexpr TypeRow kTypes[] = {
     {"NormalMaskGenerator", "the smallest magnitudes go, weights or whole filters",
-     [](MaskGeneratorOptions& o, OptionVisitor& v) { o.normal.VisitFields(v); }, ""},
-    {"NMMaskGenerator", "n of every m consecutive input channels stay",
-     [](MaskGeneratorOptions& o, OptionVisitor& v) { o.nm.VisitFields(v); }, ""},
-    {"BlockMaskGenerator", "blocks with the least energy go",
-     [](MaskGeneratorOptions& o, OptionVisitor& v) { o.block.VisitFields(v); }, ""},
-    {"FPGMMaskGenerator", "filters nearest to the other filters go",
-     [](MaskGeneratorOptions& o, OptionVisitor& v) { o.fpgm.VisitFields(v); }, ""},
-    {"NuclearMaskGenerator", "filters that carry the least nuclear norm go", NoFields, ""},
-    {"RandomMaskGenerator", "seeded uniform choice: the control", NoFields, ""},
-    {"WandaMaskGenerator", "magnitude times input norm", NoFields, kNeedsCalibration},
-    {"ObsMaskGenerator", "second order (Optimal Brain Surgeon)", NoFields, kNeedsCalibration},
-    {"STRMaskGenerator", "learned threshold per layer", NoFields, kNeedsTraining},
-    {"ProbMaskGenerator", "relaxed Bernoulli score per weight", NoFields, kNeedsTraining},
-    {"FCPTSMaskGenerator", "learned thresholds under a global sparsity", NoFields, kNeedsTraining},
+     Visit<&Options::normal>, Make<NormalMaskGenerator, &Options::normal>, ""},
+    {"NMMaskGenerator", "n of every m consecutive input channels stay", Visit<&Options::nm>,
+     Make<NMMaskGenerator, &Options::nm>, ""},
+    {"BlockMaskGenerator", "blocks with the least energy go", Visit<&Options::block>,
+     Make<BlockMaskGenerator, &Options::block>, ""},
+    {"FPGMMaskGenerator", "filters nearest to the other filters go", Visit<&Options::fpgm>,
+     Make<FpgmMaskGenerator, &Options::fpgm>, ""},
+    {"NuclearMaskGenerator", "filters that carry the least nuclear norm go", NoFields,
+     MakePlain<NuclearMaskGenerator>, ""},
+    {"RandomMaskGenerator", "seeded uniform choice: the control", NoFields,
+     MakePlain<RandomMaskGenerator>, ""},
+    {"WandaMaskGenerator", "magnitude times input norm", NoFields, nullptr, kCalibration},
+    {"ObsMaskGenerator", "second order (Optimal Brain Surgeon)", NoFields, nullptr, kCalibration},
+    {"STRMaskGenerator", "learned threshold per layer", NoFields, nullptr, kTraining},
+    {"ProbMaskGenerator", "relaxed Bernoulli score per weight", NoFields, nullptr, kTraining},
+    {"FCPTSMaskGenerator", "learned thresholds under a global sparsity", NoFields, nullptr,
+     kTraining},
 };
+
+const TypeRow& FindRow(const std::string& type) {
+  for (const TypeRow& row : kTypes) {
+    if (row.type == type) return row;
+  }
+  FailUsage("mask_generator.type", "unknown \"{}\"; known: {}", type,
+            fmt::join(MaskGeneratorTypes(), ", "));
+}
 
 }  // namespace
 
 void NormalMaskOptions::VisitFields(OptionVisitor& v) {
   v.Field("structured", structured, "prune whole output filters instead of single weights");
   v.Choice("func", func, {"p1", "p2"}, "norm that ranks the filters when structured");
+  v.Field("row_normalized", row_normalized,
+          "divide each magnitude by the rms of its output channel before ranking");
 }
 
 void NMMaskOptions::VisitFields(OptionVisitor& v) {
@@ -90,13 +127,15 @@ std::vector<std::string_view> MaskGeneratorTypes() {
 }
 
 std::string NotBuilt(const MaskGeneratorOptions& options) {
-  for (const TypeRow& row : kTypes) {
-    if (row.type != options.type) continue;
-    if (row.missing.empty()) return "";
-    return fmt::format("{} is not built yet: {}", row.type, row.missing);
-  }
-  FailUsage("mask_generator.type", "unknown \"{}\"; known: {}", options.type,
-            fmt::join(MaskGeneratorTypes(), ", "));
+  const TypeRow& row = FindRow(options.type);
+  if (row.make != nullptr) return "";
+  return fmt::format("{} is not built yet: {}", row.type, row.missing);
+}
+
+std::unique_ptr<MaskGenerator> MakeMaskGenerator(const MaskGeneratorOptions& options) {
+  const std::string missing = NotBuilt(options);
+  if (!missing.empty()) FailUsage("mask_generator.type", "{}", missing);
+  return FindRow(options.type).make(options);
 }
 
 }  // namespace sparsify

@@ -2,19 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sparsity/base/options.h"
+#include "sparsity/mask/mask_generator.h"
 
 namespace sparsify {
 
 /// NormalMaskGenerator: magnitude, weight by weight or whole output filters.
 struct NormalMaskOptions {
   bool structured = false;
-  std::string func = "p1";  // structured: norm that ranks the filters, p1 or p2
+  std::string func = "p1";      // structured: norm that ranks the filters, p1 or p2
+  bool row_normalized = false;  // unstructured: rank |w| / rms of its output channel
 
   void VisitFields(OptionVisitor& v);
 };
@@ -67,5 +70,9 @@ std::vector<std::string_view> MaskGeneratorTypes();
 /// Empty when this build has the generator, else a sentence that says what is missing.
 /// Throws a usage Error for an unknown type, naming the known ones.
 std::string NotBuilt(const MaskGeneratorOptions& options);
+
+/// The generator of the options' type. Throws a usage Error for an unknown type, for one
+/// that is not built yet, and for kwargs that make no pattern.
+std::unique_ptr<MaskGenerator> MakeMaskGenerator(const MaskGeneratorOptions& options);
 
 }  // namespace sparsify
