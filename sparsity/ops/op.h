@@ -28,4 +28,12 @@ struct OpDef {
 /// The row of `type`; every OpType has one.
 const OpDef& GetOp(OpType type);
 
+/// output_shapes of the node's row with the guards every graph needs: input and output
+/// dimensions are at least 1, rank at most 8, at most 2^32 elements; every Error names the
+/// node. May return fewer shapes than the node has outputs; the remaining ones are absent.
+std::vector<Shape> OutputShapes(const Node& node, OpShapes inputs);
+
+/// forward of the node's row; every Error names the node.
+void Forward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
 }  // namespace sparsify

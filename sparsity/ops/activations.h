@@ -1,0 +1,22 @@
+// Element-wise activations: Relu, Clip, Sigmoid, HardSigmoid, HardSwish, SiLU.
+// Clip's bounds are the attributes min and max; an absent one does not bound.
+#pragma once
+
+#include <vector>
+
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+
+// Output shapes: SameShape (node_check.h).
+void ReluForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void ClipForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void SigmoidForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+/// y = max(0, min(1, alpha · x + beta)), alpha 0.2 and beta 0.5 by default.
+void HardSigmoidForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+/// y = x · max(0, min(1, x / 6 + 0.5)).
+void HardSwishForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+/// y = x · sigmoid(x).
+void SiLUForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
+}  // namespace sparsify

@@ -1,0 +1,54 @@
+#include "sparsity/ops/axis_gather.h"
+
+#include <algorithm>
+
+#include "sparsity/base/parallel.h"
+
+namespace sparsify {
+namespace {
+
+// Offset in x of the output row with this number, or kOutside.
+int64_t RowOffset(const AxisGather& gather, int64_t row) {
+  int64_t offset = 0;
+  for (size_t axis = gather.offsets.size() - 1; axis-- > 0;) {
+    const auto& of_axis = gather.offsets[axis];
+    const auto count = static_cast<int64_t>(of_axis.size());
+    const int64_t step = of_axis[static_cast<size_t>(row % count)];
+    if (step == AxisGather::kOutside) return AxisGather::kOutside;
+    offset += step;
+    row /= count;
+  }
+  return offset;
+}
+
+}  // namespace
+
+std::vector<int64_t> RowMajorSteps(const Shape& shape) {
+  std::vector<int64_t> steps(static_cast<size_t>(shape.rank()), 1);
+  for (size_t i = steps.size(); i-- > 1;) steps[i - 1] = steps[i] * shape.dims()[i];
+  return steps;
+}
+
+void Gather(const AxisGather& gather, const Tensor& x, Tensor& y) {
+  if (gather.offsets.empty()) {
+    y[0] = x[0];
+    return;
+  }
+  const auto& columns = gather.offsets.back();
+  const auto length = static_cast<int64_t>(columns.size());
+  constexpr int64_t kChunk = 1 << 13;  // elements a task, at least one row
+  const int64_t rows = y.size() / length;
+  const int64_t together = std::max<int64_t>(1, kChunk / length);
+  ParallelFor((rows + together - 1) / together, [&](int64_t task) {
+    for (int64_t row = task * together; row < std::min(rows, (task + 1) * together); ++row) {
+      const int64_t base = RowOffset(gather, row);
+      float* to = y.data() + row * length;
+      for (const int64_t column : columns) {
+        const bool inside = base != AxisGather::kOutside && column != AxisGather::kOutside;
+        *to++ = inside ? x[base + column] : gather.fill;
+      }
+    }
+  });
+}
+
+}  // namespace sparsify

@@ -1,0 +1,13 @@
+// Concat along one axis.
+#pragma once
+
+#include <vector>
+
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+
+std::vector<Shape> ConcatOutputShapes(const Node& node, OpShapes inputs);
+void ConcatForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
+}  // namespace sparsify

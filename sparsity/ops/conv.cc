@@ -1,0 +1,49 @@
+#include "sparsity/ops/conv.h"
+
+#include "sparsity/ops/node_check.h"
+
+namespace sparsify {
+
+ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weight, bool has_bias) {
+  if (input.rank() != 4 || weight.rank() != 4) {
+    FailNode(node, "input {} and weight {} must both have 4 dimensions (2-D convolution only)",
+             input.ToString(), weight.ToString());
+  }
+  const int64_t groups = node.attributes.Int("group", 1);
+  const int64_t out_channels = weight[0];
+  if (groups < 1 || out_channels % groups != 0) {
+    FailNode(node, "group {} does not divide the {} output channels of weight {}", groups,
+             out_channels, weight.ToString());
+  }
+  if (input[1] % groups != 0 || input[1] / groups != weight[1]) {
+    FailNode(node, "input {} has {} channels, weight {} with group {} expects {}", input.ToString(),
+             input[1], weight.ToString(), groups, weight[1] * groups);
+  }
+  const auto kernel = node.attributes.Ints("kernel_shape", {weight[2], weight[3]});
+  if (kernel != std::vector<int64_t>{weight[2], weight[3]}) {
+    FailNode(node, "kernel_shape {} differs from weight {}", Shape(kernel).ToString(),
+             weight.ToString());
+  }
+  return {
+      input[0], input[1], out_channels, groups, ResolveWindow(node, input, weight[2], weight[3]),
+      has_bias};
+}
+
+std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs) {
+  CheckArity(node, 2, 3);
+  const bool has_bias = HasInput(node, 2);
+  const ConvProblem p = ResolveConv(node, inputs[0], inputs[1], has_bias);
+  if (has_bias && inputs[2] != Shape{p.out_channels}) {
+    FailNode(node, "bias has shape {}, [{}] expected", inputs[2].ToString(), p.out_channels);
+  }
+  return {{p.batch, p.out_channels, p.window.height.output, p.window.width.output}};
+}
+
+void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  const float* bias = HasInput(node, 2) ? inputs[2]->data() : nullptr;
+  const ConvProblem problem =
+      ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
+  OnednnConv(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
+}
+
+}  // namespace sparsify

@@ -1,0 +1,69 @@
+#include "sparsity/ops/gemm.h"
+
+#include "sparsity/base/parallel.h"
+#include "sparsity/ops/node_check.h"
+#include "sparsity/ops/onednn.h"
+
+namespace sparsify {
+namespace {
+
+GemmProblem Resolve(const Node& node, const Shape& a, const Shape& b) {
+  if (a.rank() != 2 || b.rank() != 2) {
+    FailNode(node, "inputs {} and {} must both be matrices", a.ToString(), b.ToString());
+  }
+  GemmProblem p;
+  p.transpose_a = node.attributes.Int("transA", 0) != 0;
+  p.transpose_b = node.attributes.Int("transB", 0) != 0;
+  p.m = a[p.transpose_a ? 1 : 0];
+  p.k = a[p.transpose_a ? 0 : 1];
+  p.n = b[p.transpose_b ? 0 : 1];
+  const int64_t k = b[p.transpose_b ? 1 : 0];
+  if (k != p.k) {
+    FailNode(node, "input {} offers {} features, weight {} expects {}", a.ToString(), p.k,
+             b.ToString(), k);
+  }
+  p.alpha = static_cast<float>(node.attributes.Float("alpha", 1));
+  return p;
+}
+
+bool BroadcastsTo(const Shape& c, int64_t m, int64_t n) {
+  if (c.rank() > 2) return false;
+  const int64_t columns = c.rank() >= 1 ? c[-1] : 1;
+  const int64_t rows = c.rank() == 2 ? c[0] : 1;
+  return (rows == 1 || rows == m) && (columns == 1 || columns == n);
+}
+
+// y = beta · C, broadcast.
+void StartWithBias(const Tensor& c, float beta, int64_t m, int64_t n, float* y) {
+  const bool by_column = c.shape().rank() >= 1 && c.shape()[-1] == n;
+  const bool by_row = c.shape().rank() == 2 && c.shape()[0] == m;
+  const int64_t column_step = by_column ? 1 : 0;
+  const int64_t row_step = by_row ? (by_column ? n : 1) : 0;
+  ParallelFor(m, [&](int64_t i) {
+    const float* from = c.data() + i * row_step;
+    for (int64_t j = 0; j < n; ++j) y[i * n + j] = beta * from[j * column_step];
+  });
+}
+
+}  // namespace
+
+std::vector<Shape> GemmOutputShapes(const Node& node, OpShapes inputs) {
+  CheckArity(node, 2, 3);
+  const GemmProblem p = Resolve(node, inputs[0], inputs[1]);
+  if (HasInput(node, 2) && !BroadcastsTo(inputs[2], p.m, p.n)) {
+    FailNode(node, "bias {} does not broadcast to [{},{}]", inputs[2].ToString(), p.m, p.n);
+  }
+  return {{p.m, p.n}};
+}
+
+void GemmForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  GemmProblem p = Resolve(node, inputs[0]->shape(), inputs[1]->shape());
+  if (HasInput(node, 2)) {
+    const auto beta = static_cast<float>(node.attributes.Float("beta", 1));
+    StartWithBias(*inputs[2], beta, p.m, p.n, outputs[0]->data());
+    p.beta = 1;
+  }
+  OnednnGemm(p, inputs[0]->data(), inputs[1]->data(), outputs[0]->data());
+}
+
+}  // namespace sparsify

@@ -1,0 +1,43 @@
+// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product on plain row-major
+// memory. Primitives are cached by problem and thread count, weights are not, so they may
+// change between calls. Safe to call from several threads; uses Threads() threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sparsity/ops/window.h"
+
+namespace sparsify {
+
+struct ConvProblem {
+  int64_t batch = 1;
+  int64_t in_channels = 1;
+  int64_t out_channels = 1;
+  int64_t groups = 1;
+  Window window;
+  bool has_bias = false;
+
+  auto operator<=>(const ConvProblem&) const = default;
+};
+
+/// y[N,O,OH,OW] = x[N,I,H,W] * w[O,I/groups,KH,KW] + bias[O]. `bias` is null iff !has_bias.
+void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
+                float* y);
+
+/// C[m,n] = alpha · op(A) · op(B) + beta · C; op(A) is m×k, op(B) is k×n, row-major and dense.
+struct GemmProblem {
+  bool transpose_a = false;  // A is stored k×m
+  bool transpose_b = false;  // B is stored n×k
+  int64_t m = 1;
+  int64_t n = 1;
+  int64_t k = 1;
+  float alpha = 1;
+  float beta = 0;
+};
+void OnednnGemm(const GemmProblem& problem, const float* a, const float* b, float* c);
+
+/// Version of the library in use, e.g. "2.6.3".
+std::string OnednnVersion();
+
+}  // namespace sparsify

@@ -1,0 +1,111 @@
+#include "sparsity/ops/pool.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "sparsity/base/parallel.h"
+#include "sparsity/ops/node_check.h"
+#include "sparsity/ops/window.h"
+
+namespace sparsify {
+namespace {
+
+Window Resolve(const Node& node, const Shape& input) {
+  if (input.rank() != 4) {
+    FailNode(node, "input {} must have 4 dimensions (2-D pooling only)", input.ToString());
+  }
+  const auto kernel = node.attributes.Ints("kernel_shape", {});
+  if (kernel.size() != 2) {
+    FailNode(node, "attribute kernel_shape has {} values, 2 expected", kernel.size());
+  }
+  const Window window = ResolveWindow(node, input, kernel[0], kernel[1]);
+  for (const WindowAxis& axis : {window.height, window.width}) {
+    if (axis.pad_begin >= axis.Extent() || axis.pad_end >= axis.Extent()) {
+      FailNode(node, "pads {} and {} must be smaller than the window of {} positions",
+               axis.pad_begin, axis.pad_end, axis.Extent());
+    }
+  }
+  return window;
+}
+
+// Folds every tap of one plane into `y` with `combine`. Taps in the padding are left out.
+template <class F>
+void FoldPlane(const Window& window, const float* x, float* y, F combine) {
+  const WindowAxis& h = window.height;
+  const WindowAxis& w = window.width;
+  for (int64_t oh = 0; oh < h.output; ++oh) {
+    float* row = y + oh * w.output;
+    const int64_t top = oh * h.stride - h.pad_begin;
+    const int64_t kh_begin = top < 0 ? (-top + h.dilation - 1) / h.dilation : 0;
+    for (int64_t kh = kh_begin; kh < h.kernel && top + kh * h.dilation < h.input; ++kh) {
+      const float* in = x + (top + kh * h.dilation) * w.input;
+      for (int64_t kw = 0; kw < w.kernel; ++kw) {
+        const TapRange range = ValidOutputs(w, kw * w.dilation);
+        const float* shifted = in - w.pad_begin + kw * w.dilation;
+        for (int64_t ow = range.begin; ow < range.end; ++ow) {
+          row[ow] = combine(row[ow], shifted[ow * w.stride]);
+        }
+      }
+    }
+  }
+}
+
+// Taps of each output position that count in an average.
+std::vector<float> TapCounts(const WindowAxis& axis, bool include_pad) {
+  const int64_t low = include_pad ? -axis.pad_begin : 0;
+  const int64_t high = axis.input + (include_pad ? axis.pad_end : 0);
+  std::vector<float> counts;
+  for (int64_t o = 0; o < axis.output; ++o) {
+    const int64_t start = o * axis.stride - axis.pad_begin;
+    const int64_t first = start < low ? (low - start + axis.dilation - 1) / axis.dilation : 0;
+    const int64_t room = high - 1 - start;
+    const int64_t last = room < 0 ? -1 : std::min(axis.kernel - 1, room / axis.dilation);
+    counts.push_back(static_cast<float>(std::max<int64_t>(0, last - first + 1)));
+  }
+  return counts;
+}
+
+}  // namespace
+
+std::vector<Shape> PoolOutputShapes(const Node& node, OpShapes inputs) {
+  CheckArity(node, 1, 1);
+  const Window window = Resolve(node, inputs[0]);
+  return {{inputs[0][0], inputs[0][1], window.height.output, window.width.output}};
+}
+
+void MaxPoolForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  const Shape& shape = inputs[0]->shape();
+  const Window window = Resolve(node, shape);
+  const int64_t in_area = window.height.input * window.width.input;
+  const int64_t out_area = window.height.output * window.width.output;
+  ParallelFor(shape[0] * shape[1], [&](int64_t plane) {
+    float* y = outputs[0]->data() + plane * out_area;
+    std::fill_n(y, out_area, std::numeric_limits<float>::lowest());
+    FoldPlane(window, inputs[0]->data() + plane * in_area, y,
+              [](float best, float x) { return x > best ? x : best; });
+  });
+}
+
+void AveragePoolForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  const Shape& shape = inputs[0]->shape();
+  const Window window = Resolve(node, shape);
+  const bool include_pad = node.attributes.Int("count_include_pad", 0) != 0;
+  const auto rows = TapCounts(window.height, include_pad);
+  const auto columns = TapCounts(window.width, include_pad);
+  const int64_t in_area = window.height.input * window.width.input;
+  const int64_t out_area = window.height.output * window.width.output;
+  ParallelFor(shape[0] * shape[1], [&](int64_t plane) {
+    float* y = outputs[0]->data() + plane * out_area;
+    std::fill_n(y, out_area, 0.0F);
+    FoldPlane(window, inputs[0]->data() + plane * in_area, y,
+              [](float sum, float x) { return sum + x; });
+    for (const float row_count : rows) {
+      for (const float column_count : columns) {
+        *y /= std::max(1.0F, row_count * column_count);  // no tap inside: 0
+        ++y;
+      }
+    }
+  });
+}
+
+}  // namespace sparsify

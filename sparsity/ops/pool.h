@@ -1,0 +1,15 @@
+// MaxPool and AveragePool over height and width. AveragePool divides by the window's positions
+// inside the input, or with count_include_pad inside the explicitly padded input.
+#pragma once
+
+#include <vector>
+
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+
+std::vector<Shape> PoolOutputShapes(const Node& node, OpShapes inputs);
+void MaxPoolForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void AveragePoolForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
+}  // namespace sparsify

@@ -1,0 +1,13 @@
+// Slice by the attributes starts, ends, axes and steps (negative steps walk backwards).
+#pragma once
+
+#include <vector>
+
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+
+std::vector<Shape> SliceOutputShapes(const Node& node, OpShapes inputs);
+void SliceForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
+}  // namespace sparsify
