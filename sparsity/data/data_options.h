@@ -1,6 +1,7 @@
 // The `data:` section: which files, how pixels become network inputs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,8 +14,8 @@ namespace sparsify {
 
 /// Network input = (pixel · scale − mean) / std, after resize and centre crop.
 struct TransformOptions {
-  std::vector<int64_t> resize;  // [height, width], or [short side]; empty: keep
-  std::optional<int64_t> center_crop;
+  std::vector<int64_t> resize = {};  // [height, width], or [short side]; empty: keep
+  std::optional<int64_t> center_crop = {};
   std::string color = "rgb";  // rgb, bgr, gray
   double scale = 1.0 / 255;
   std::vector<double> mean = {0};  // one a channel, or one for all
@@ -27,10 +28,11 @@ struct TransformOptions {
 /// One dataset.
 struct SourceOptions {
   std::string type = "images";  // images (folder + labels.csv), idx, hdf5
-  std::string path;
-  std::string labels;             // idx: the label file; images: another labels.csv
-  std::optional<int64_t> count;   // use so many samples, evenly spread; absent: all
-  std::string on_error = "stop";  // stop, skip (counted and reported)
+  std::string path = {};
+  std::string labels = {};            // idx: the label file; images: another labels.csv
+  std::optional<int64_t> count = {};  // use so many samples, evenly spread; absent: all
+  std::string on_error = "stop";      // stop, skip (counted and reported)
+  int64_t cache_mb = 400;             // images: memory for transformed pixels
 
   void VisitFields(OptionVisitor& v);
 };
@@ -45,8 +47,10 @@ struct DataOptions {
 };
 
 /// Opens a dataset whose samples fit a network input of `input_shape` (C×H×W). `key` names
-/// the section in messages ("data.evaluation"). Throws Error when a file is missing,
-/// damaged, or of another shape.
+/// the section in messages ("data.evaluation"). The first sample is loaded as a check.
+/// Throws Error when a file is missing, damaged, or of another shape. With `on_error: skip`
+/// broken images are found when they are loaded, see SampleSkipped; an image that is whole
+/// but of the wrong size is always an Error.
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
                                      const Shape& input_shape, const std::string& key);
 

@@ -1,0 +1,29 @@
+#include "sparsity/data/image_decoder.h"
+
+#include <fmt/format.h>
+
+#include "sparsity/base/error.h"
+#include "sparsity/data/jpeg_decoder.h"
+#include "sparsity/data/png_decoder.h"
+
+namespace sparsify {
+namespace {
+
+std::string HexOf(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    text += fmt::format("{}{:02x}", text.empty() ? "" : " ", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+}  // namespace
+
+Image DecodeImage(std::string_view bytes, const std::string& name) {
+  if (bytes.empty()) Fail(name, "the file is empty; expected a JPEG or PNG image");
+  if (bytes.starts_with("\xff\xd8\xff")) return DecodeJpeg(bytes, name);
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return DecodePng(bytes, name);
+  Fail(name, "neither JPEG nor PNG: it starts with the bytes {}", HexOf(bytes.substr(0, 8)));
+}
+
+}  // namespace sparsify

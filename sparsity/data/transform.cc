@@ -1,0 +1,156 @@
+#include "sparsity/data/transform.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "sparsity/base/error.h"
+#include "sparsity/data/resize.h"
+
+namespace sparsify {
+namespace {
+
+Image GrayFromRgb(const Image& image) {
+  Image gray(image.height, image.width, 1);
+  for (size_t i = 0; i < gray.pixels.size(); ++i) {
+    const uint8_t* rgb = image.pixels.data() + 3 * i;
+    gray.pixels[i] =
+        static_cast<uint8_t>((rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 32768U) >> 16);
+  }
+  return gray;
+}
+
+Image Resized(Image image, const std::vector<int64_t>& size) {
+  if (size.empty()) return image;
+  int64_t height = size[0];
+  int64_t width = size.back();
+  if (size.size() == 1) {
+    if (image.height <= image.width) {
+      width = size[0] * image.width / image.height;
+    } else {
+      height = size[0] * image.height / image.width;
+    }
+  }
+  if (height == image.height && width == image.width) return image;
+  if (height * width > kMaxImagePixels) {
+    Fail("resize", "{}×{} would become {}×{} pixels, at most {} in all", image.height, image.width,
+         height, width, kMaxImagePixels);
+  }
+  return ResizeBilinear(image, height, width);
+}
+
+// Half to even, as Python's round.
+int64_t CropOffset(int64_t size, int64_t crop) {
+  return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
+}
+
+}  // namespace
+
+Transform::Transform(const TransformOptions& options, const Shape& input_shape,
+                     const std::string& key)
+    : options_(options), input_shape_(input_shape), key_(key) {
+  CheckOptions();
+  for (int64_t c = 0; c < input_shape_[0]; ++c) {
+    std::array<float, 256>& table = tables_.emplace_back();
+    for (int value = 0; value < 256; ++value) {
+      table[static_cast<size_t>(value)] =
+          static_cast<float>((value * options_.scale - Mean(c)) / Std(c));
+    }
+  }
+}
+
+double Transform::Mean(int64_t channel) const {
+  return options_.mean[options_.mean.size() == 1 ? 0 : static_cast<size_t>(channel)];
+}
+
+double Transform::Std(int64_t channel) const {
+  return options_.std[options_.std.size() == 1 ? 0 : static_cast<size_t>(channel)];
+}
+
+void Transform::CheckOptions() const {
+  if (input_shape_.rank() != 3) {
+    FailUsage(key_, "the network input is {}, images need channels × height × width",
+              input_shape_.ToString());
+  }
+  const auto channels = static_cast<size_t>(input_shape_[0]);
+  const size_t color_channels = options_.color == "gray" ? 1 : 3;
+  if (color_channels != channels) {
+    FailUsage(key_ + ".color", "\"{}\" gives {} channels, the network input {} has {}; set {}",
+              options_.color, color_channels, input_shape_.ToString(), channels,
+              channels == 1 ? "color: gray" : "color: rgb or bgr");
+  }
+  for (const auto& [name, list] : {std::pair(".mean", &options_.mean), {".std", &options_.std}}) {
+    if (list->size() != 1 && list->size() != channels) {
+      FailUsage(key_ + name, "{} values, expected 1 or {} (one a channel)", list->size(), channels);
+    }
+  }
+  for (const double std : options_.std) {
+    if (!(std > 0)) FailUsage(key_ + ".std", "{} must be above 0", std);
+  }
+  if (options_.resize.size() > 2) {
+    FailUsage(key_ + ".resize", "{} values, expected [height, width] or [short side]",
+              options_.resize.size());
+  }
+  const int64_t height = input_shape_[1];
+  const int64_t width = input_shape_[2];
+  const std::string expected = fmt::format("the network input is {}×{}", height, width);
+  if (options_.center_crop && (*options_.center_crop != height || height != width)) {
+    FailUsage(key_ + ".center_crop", "gives {0}×{0}, {1}", *options_.center_crop, expected);
+  }
+  if (!options_.center_crop && options_.resize.size() == 2 &&
+      options_.resize != std::vector<int64_t>{height, width}) {
+    FailUsage(key_ + ".resize", "gives {}×{}, {}", options_.resize[0], options_.resize[1],
+              expected);
+  }
+}
+
+void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) const {
+  const int64_t original_height = image.height;
+  const int64_t original_width = image.width;
+  if (options_.color == "gray" && image.channels == 3) image = GrayFromRgb(image);
+  image = Resized(std::move(image), options_.resize);
+  const int64_t height = options_.center_crop.value_or(image.height);
+  const int64_t width = options_.center_crop.value_or(image.width);
+  if (height > image.height || width > image.width) {
+    Fail(name, "{}×{} pixels{}, too small for center_crop: {}; set {}.resize", image.height,
+         image.width, options_.resize.empty() ? "" : " after resize", height, key_);
+  }
+  if (height != input_shape_[1] || width != input_shape_[2]) {
+    Fail(name, "{}×{} pixels give {}×{}, the network input is {}×{}; set {}.resize or center_crop",
+         original_height, original_width, height, width, input_shape_[1], input_shape_[2], key_);
+  }
+  const int64_t top = CropOffset(image.height, height);
+  const int64_t left = CropOffset(image.width, width);
+  const int64_t step = image.channels;
+  for (int64_t c = 0; c < input_shape_[0]; ++c) {
+    const int64_t from = step == 1 ? 0 : (options_.color == "bgr" ? 2 - c : c);
+    for (int64_t y = 0; y < height; ++y) {
+      const uint8_t* row = image.Row(top + y) + left * step + from;
+      for (int64_t x = 0; x < width; ++x) *pixels++ = row[x * step];
+    }
+  }
+}
+
+void Transform::Normalize(const uint8_t* pixels, float* input) const {
+  const int64_t plane = input_shape_[1] * input_shape_[2];
+  for (const std::array<float, 256>& table : tables_) {
+    for (int64_t i = 0; i < plane; ++i) input[i] = table[pixels[i]];
+    pixels += plane;
+    input += plane;
+  }
+}
+
+void Transform::Normalize(const float* values, float* input) const {
+  const int64_t plane = input_shape_[1] * input_shape_[2];
+  for (int64_t c = 0; c < input_shape_[0]; ++c) {
+    const double mean = Mean(c);
+    const double std = Std(c);
+    for (int64_t i = 0; i < plane; ++i) {
+      input[i] = static_cast<float>((values[i] * options_.scale - mean) / std);
+    }
+    values += plane;
+    input += plane;
+  }
+}
+
+}  // namespace sparsify

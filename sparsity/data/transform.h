@@ -1,0 +1,55 @@
+// From a decoded picture to a network input: colour, resize, centre crop, normalise.
+//
+// The work is split in two so that the pixels in between (8 bits, a quarter of the network
+// input) can be kept in memory: ToPixels is the expensive half, Normalize the cheap one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sparsity/data/data_options.h"
+#include "sparsity/data/image.h"
+#include "sparsity/tensor/shape.h"
+
+namespace sparsify {
+
+class Transform {
+ public:
+  /// `input_shape` is the network's C×H×W. Throws a usage Error (as `key`.color …) when the
+  /// options cannot lead to it whatever the picture.
+  Transform(const TransformOptions& options, const Shape& input_shape, const std::string& key);
+
+  /// Pixels of one network input, planes in network order (C×H×W bytes):
+  /// 1. colour: `gray` of a colour picture is the ITU-R 601 luma
+  ///    (19595 R + 38470 G + 7471 B + 32768) >> 16; a grey picture is repeated in all three
+  ///    channels for rgb and bgr;
+  /// 2. resize to [h, w], or so that the shorter side is [short] (the other side is
+  ///    truncated to an integer, as torchvision does);
+  /// 3. centre crop; half a pixel goes to the even offset, as torchvision does.
+  /// Throws Error when the size is then not H×W, saying both.
+  void ToPixels(Image image, const std::string& name, uint8_t* pixels) const;
+
+  /// input = (pixel · scale − mean) / std, each value rounded once to float.
+  void Normalize(const uint8_t* pixels, float* input) const;
+  /// The same for values that are not 8-bit pixels.
+  void Normalize(const float* values, float* input) const;
+
+  const Shape& input_shape() const { return input_shape_; }
+  /// Bytes of one ToPixels result.
+  int64_t pixel_count() const { return input_shape_.NumElements(); }
+  bool resizes() const { return !options_.resize.empty() || options_.center_crop.has_value(); }
+
+ private:
+  void CheckOptions() const;
+  double Mean(int64_t channel) const;
+  double Std(int64_t channel) const;
+
+  TransformOptions options_;
+  Shape input_shape_;
+  std::string key_;
+  std::vector<std::array<float, 256>> tables_;  // one a channel: pixel → input
+};
+
+}  // namespace sparsify

@@ -1,0 +1,137 @@
+#include "sparsity/data/transform.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "image_files.h"
+#include "sparsity/base/error.h"
+
+namespace sparsify {
+namespace {
+
+std::vector<uint8_t> Pixels(const TransformOptions& options, const Shape& shape,
+                            const Image& image) {
+  const Transform transform(options, shape, "data.transform");
+  std::vector<uint8_t> pixels(static_cast<size_t>(transform.pixel_count()));
+  transform.ToPixels(image, "a.jpg", pixels.data());
+  return pixels;
+}
+
+std::string MessageOf(const TransformOptions& options, const Shape& shape,
+                      const Image& image = Image(8, 8, 3)) {
+  try {
+    Pixels(options, shape, image);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Transform, PutsChannelsInPlanesOfTheNetworksOrder) {
+  const Image image = NoiseImage(3, 5, 3, 1);
+  for (const std::string color : {"rgb", "bgr"}) {
+    const std::vector<uint8_t> pixels = Pixels({.color = color}, {3, 3, 5}, image);
+    for (size_t c = 0; c < 3; ++c) {
+      for (size_t i = 0; i < 15; ++i) {
+        EXPECT_EQ(pixels[c * 15 + i], image.pixels[3 * i + (color == "rgb" ? c : 2 - c)]);
+      }
+    }
+  }
+}
+
+TEST(Transform, GrayIsTheLumaOfColour) {
+  const Image image = NoiseImage(20, 20, 3, 2);
+  const std::vector<uint8_t> gray = Pixels({.color = "gray"}, {1, 20, 20}, image);
+  for (size_t i = 0; i < gray.size(); ++i) {
+    const uint8_t* rgb = image.pixels.data() + 3 * i;
+    EXPECT_NEAR(gray[i], 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2], 0.51);
+  }
+}
+
+TEST(Transform, AGrayPictureIsRepeatedInEveryChannel) {
+  const Image image = NoiseImage(4, 4, 1, 3);
+  const std::vector<uint8_t> pixels = Pixels({.color = "rgb"}, {3, 4, 4}, image);
+  for (size_t i = 0; i < 48; ++i) EXPECT_EQ(pixels[i], image.pixels[i % 16]);
+}
+
+// torchvision: offset = round((size − crop) / 2), half to even.
+TEST(Transform, CropsFromTheMiddleAsTorchvision) {
+  const std::pair<int64_t, int64_t> cases[] = {{4, 0}, {5, 0}, {6, 1}, {7, 2}, {8, 2}, {9, 2}};
+  for (const auto& [size, offset] : cases) {
+    const Image image = NoiseImage(size, 4, 1, 4);
+    const std::vector<uint8_t> pixels =
+        Pixels({.center_crop = 4, .color = "gray"}, {1, 4, 4}, image);
+    EXPECT_TRUE(std::equal(pixels.begin(), pixels.end(), image.Row(offset))) << size;
+  }
+}
+
+TEST(Transform, ShortSideResizeKeepsTheAspectAndTruncates) {
+  // 30×50 → short side 20: 20 × 33 (33.3); 50×30 → 33×20.
+  for (const bool tall : {false, true}) {
+    const Image image = tall ? NoiseImage(50, 30, 3, 5) : NoiseImage(30, 50, 3, 5);
+    EXPECT_EQ(MessageOf({.resize = {20}}, {3, 7, 7}, image),
+              tall ? "a.jpg: 50×30 pixels give 33×20, the network input is 7×7; set "
+                     "data.transform.resize or center_crop"
+                   : "a.jpg: 30×50 pixels give 20×33, the network input is 7×7; set "
+                     "data.transform.resize or center_crop");
+  }
+  EXPECT_EQ(MessageOf({.resize = {20}, .center_crop = 20}, {3, 20, 20}, NoiseImage(30, 50, 3, 5)),
+            "no error");
+}
+
+TEST(Transform, NormalizesByTheFormula) {
+  const TransformOptions options{.scale = 1 / 255.0, .mean = {0.1, 0.2, 0.3}, .std = {0.5, 2, 3}};
+  const Transform transform(options, {3, 16, 16}, "t");
+  const Image image = NoiseImage(16, 16, 3, 6);
+  std::vector<float> input(3 * 256);
+  std::vector<float> from_floats(3 * 256);
+  std::vector<float> values(image.pixels.begin(), image.pixels.end());
+  transform.Normalize(image.pixels.data(), input.data());
+  transform.Normalize(values.data(), from_floats.data());
+  for (size_t i = 0; i < input.size(); ++i) {
+    const size_t c = i / 256;
+    const double expected = (image.pixels[i] / 255.0 - options.mean[c]) / options.std[c];
+    EXPECT_NEAR(input[i], expected, 1e-6 * (1 + std::abs(expected)));
+    EXPECT_EQ(input[i], from_floats[i]);
+  }
+}
+
+TEST(Transform, OptionsThatCannotFitTheNetworkAreRefused) {
+  EXPECT_EQ(MessageOf({}, {1, 28, 28}),
+            "data.transform.color: \"rgb\" gives 3 channels, the network input [1,28,28] has 1; "
+            "set color: gray");
+  EXPECT_EQ(MessageOf({.color = "gray"}, {3, 28, 28}),
+            "data.transform.color: \"gray\" gives 1 channels, the network input [3,28,28] has 3; "
+            "set color: rgb or bgr");
+  EXPECT_EQ(MessageOf({.mean = {1, 2}}, {3, 8, 8}),
+            "data.transform.mean: 2 values, expected 1 or 3 (one a channel)");
+  EXPECT_EQ(MessageOf({.std = {}}, {3, 8, 8}),
+            "data.transform.std: 0 values, expected 1 or 3 (one a channel)");
+  EXPECT_EQ(MessageOf({.std = {0}}, {3, 8, 8}), "data.transform.std: 0 must be above 0");
+  EXPECT_EQ(MessageOf({.resize = {1, 2, 3}}, {3, 8, 8}),
+            "data.transform.resize: 3 values, expected [height, width] or [short side]");
+  EXPECT_EQ(MessageOf({.resize = {8, 9}}, {3, 8, 8}),
+            "data.transform.resize: gives 8×9, the network input is 8×8");
+  EXPECT_EQ(MessageOf({.center_crop = 224}, {3, 227, 227}),
+            "data.transform.center_crop: gives 224×224, the network input is 227×227");
+  EXPECT_EQ(MessageOf({}, {10}),
+            "data.transform: the network input is [10], images need channels × height × width");
+}
+
+TEST(Transform, PicturesOfTheWrongSizeAreNamed) {
+  EXPECT_EQ(MessageOf({}, {3, 8, 8}, Image(9, 8, 3)),
+            "a.jpg: 9×8 pixels give 9×8, the network input is 8×8; set data.transform.resize or "
+            "center_crop");
+  EXPECT_EQ(MessageOf({.center_crop = 8}, {3, 8, 8}, Image(9, 7, 3)),
+            "a.jpg: 9×7 pixels, too small for center_crop: 8; set data.transform.resize");
+}
+
+TEST(Transform, AnAbsurdAspectRatioIsRefused) {
+  EXPECT_EQ(MessageOf({.resize = {100'000}, .center_crop = 8}, {3, 8, 8}, Image(1, 5000, 3)),
+            "resize: 1×5000 would become 100000×500000000 pixels, at most 100000000 in all");
+}
+
+}  // namespace
+}  // namespace sparsify
