@@ -10,15 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "sparsity/executor/isa.h"
 #include "sparsity/graph/graph.h"
 
 namespace sparsify {
-
-enum class Isa { kScalar, kAvx2, kAvx512 };
-std::string_view IsaName(Isa isa);
-/// The best supported here, or what SPARSIFY_FORCE_ISA names (scalar, avx2, avx512);
-/// throws when the forced one is unknown or unsupported by this processor.
-Isa DetectIsa();
 
 struct PlanOptions {
   int64_t batch = 1;
