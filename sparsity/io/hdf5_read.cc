@@ -18,6 +18,7 @@ using hdf5::Own;
 
 constexpr int64_t kMaxDeflateRatio = 1032;  // deflate: 258 bytes from two bits
 constexpr int64_t kMaxChunkBytes = int64_t{1} << 30;
+constexpr int64_t kMaxTextBytes = int64_t{1} << 28;
 constexpr int64_t kCrcStepBytes = int64_t{8} << 20;
 
 // An array that passed every check.
@@ -68,6 +69,11 @@ void CheckChunk(hid_t properties, const Hdf5Dataset& info, const std::string& wh
 }
 
 void CheckStorage(hid_t id, const Hdf5Dataset& info, int64_t file_bytes, const std::string& where) {
+  if (info.type == Hdf5Type::kText &&
+      info.shape.NumElements() > kMaxTextBytes / info.element_bytes) {
+    Fail(where, "declares {} texts of {} bytes; more than 256 MiB of text is refused",
+         info.shape.NumElements(), info.element_bytes);
+  }
   const Id properties = Own(H5Dget_create_plist(id), H5Pclose, where, "read the layout");
   const H5D_layout_t layout = H5Pget_layout(properties);
   if (layout == H5D_VIRTUAL) Fail(where, "is a virtual dataset, which is not followed");

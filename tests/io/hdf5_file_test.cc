@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "sparsity/base/error.h"
+#include "tests/io/sample_checkpoint.h"
 #include "tests/io/temporary_directory.h"
 
 namespace sparsify {
@@ -18,20 +19,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string MessageOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-std::vector<char> Bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class Hdf5FileTest : public testing::Test {
  protected:
@@ -223,8 +210,8 @@ TEST_F(Hdf5FileTest, SameContentsGiveTheSameBytes) {
     out.WriteStrings("/names", {"a", "bcd"});
     out.Commit();
   }
-  EXPECT_EQ(Bytes(Path("a.h5")), Bytes(Path("b.h5")));
-  EXPECT_GT(Bytes(Path("a.h5")).size(), 512U);
+  EXPECT_EQ(FileBytes(Path("a.h5")), FileBytes(Path("b.h5")));
+  EXPECT_GT(FileBytes(Path("a.h5")).size(), 512U);
 }
 
 TEST_F(Hdf5FileTest, UserBlockIsTheCallers) {
@@ -235,7 +222,7 @@ TEST_F(Hdf5FileTest, UserBlockIsTheCallers) {
   image[511] = 'B';
   const size_t size = image.size();
   out.Commit();
-  const std::vector<char> bytes = Bytes(Path());
+  const std::vector<char> bytes = FileBytes(Path());
   EXPECT_EQ(bytes.size(), size);
   EXPECT_EQ(bytes[0], 'U');
   EXPECT_EQ(bytes[511], 'B');
@@ -246,7 +233,7 @@ TEST_F(Hdf5FileTest, ZerosTakeLittleRoom) {
   Hdf5File out = Hdf5File::Create(Path());
   out.WriteFloats("/zeros", {1000, 1000}, std::vector<float>(1'000'000));
   out.Commit();
-  EXPECT_LT(Bytes(Path()).size(), 20'000U);
+  EXPECT_LT(FileBytes(Path()).size(), 20'000U);
   const Hdf5Dataset info = Hdf5File::Open(Path()).Info("/zeros");
   EXPECT_GT(info.stored_bytes, 0);
   EXPECT_EQ(info.element_bytes, 4);
@@ -268,7 +255,7 @@ TEST_F(Hdf5FileTest, EveryTruncationIsRefused) {
   Hdf5File out = Hdf5File::Create(Path());
   out.WriteFloats("/x", {64, 64}, std::vector<float>(4096, 3.0F));
   out.Commit();
-  const std::vector<char> whole = Bytes(Path());
+  const std::vector<char> whole = FileBytes(Path());
   for (size_t size = 8; size < whole.size(); size += 97) {
     std::ofstream(Path("cut.h5"), std::ios::binary)
         .write(whole.data(), static_cast<std::streamsize>(size));
