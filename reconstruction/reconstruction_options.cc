@@ -9,7 +9,8 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Field("weight_lr", weight_lr, {.min = 0, .min_open = true}, "step size for weights");
   v.Field("bias_lr", bias_lr, {.min = 0, .min_open = true},
           "step size for biases; None: biases stay as they are");
-  v.Field("keep_gpu", keep_gpu, "True: cached activations stay in memory; False: in a scratch file");
+  v.Field("keep_gpu", keep_gpu,
+          "True: cached activations stay in memory; False: in a scratch file");
   v.Field("use_dense_inps", use_dense_inps,
           "True: a unit's inputs come from the dense network instead of the repaired one");
   v.Field("bias_correction", bias_correction, "match the output means first");

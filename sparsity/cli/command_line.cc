@@ -14,7 +14,8 @@ constexpr const char* kDescription =
 constexpr const char* kFooter =
     "A run:      sparsify --config configs/quickstart.yaml\n"
     "Its plan:   sparsify --config configs/quickstart.yaml --dry-run\n"
-    "One key:    sparsify --config F --set sweep=[50] --set data.evaluation=\"{type: images, path: d}\"\n"
+    "One key:    sparsify --config F --set sweep=[50] --set data.evaluation=\"{type: images, path: "
+    "d}\"\n"
     "Exit codes: 0 done, 1 the run failed, 2 wrong command line or configuration, 130 interrupted.";
 
 /// CLI11's options bound to a CommandLine, in one object so that they live as long as the app.
@@ -109,8 +110,9 @@ class Parser {
 
   void RequireConfig() const {
     if (result_.config.empty()) {
-      FailUsage("command line", "nothing to do without --config FILE; sparsify --help lists "
-                                "everything");
+      FailUsage("command line",
+                "nothing to do without --config FILE; sparsify --help lists "
+                "everything");
     }
   }
 

@@ -68,24 +68,25 @@ std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string
 }
 
 const Cells& AccuracyColumns() {
-  static const Cells columns = {"network",   "method", "sparsity", "achieved_sparsity", "top1",
-                                "top5",      "agreement", "loss",  "images",            "seconds"};
+  static const Cells columns = {"network", "method", "sparsity",  "achieved_sparsity",
+                                "top1",    "top5",   "agreement", "loss",
+                                "images",  "seconds"};
   return columns;
 }
 
 const Cells& LayerColumns() {
-  static const Cells columns = {"sparsity",  "layer",    "shape",   "macs",
-                                "parameters", "requested", "achieved", "skipped",
-                                "kernel",    "dense_time_ms", "time_ms", "stayed_dense"};
+  static const Cells columns = {"sparsity",   "layer",         "shape",    "macs",
+                                "parameters", "requested",     "achieved", "skipped",
+                                "kernel",     "dense_time_ms", "time_ms",  "stayed_dense"};
   return columns;
 }
 
 const Cells& SpeedupColumns() {
   static const Cells columns = {
-      "network",       "batch",       "threads",           "precision",   "isa",
-      "sparsity",      "DAGs",        "time_ms",           "speedup",     "memory_size_MB",
-      "blob_MB",       "bandwidth_MB", "dense_time_ms",    "time_min_ms", "dense_time_min_ms",
-      "speedup_min",   "max_error",   "steal_percent",     "dense_layers"};
+      "network",     "batch",        "threads",       "precision",   "isa",
+      "sparsity",    "DAGs",         "time_ms",       "speedup",     "memory_size_MB",
+      "blob_MB",     "bandwidth_MB", "dense_time_ms", "time_min_ms", "dense_time_min_ms",
+      "speedup_min", "max_error",    "steal_percent", "dense_layers"};
   return columns;
 }
 

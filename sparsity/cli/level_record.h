@@ -13,8 +13,8 @@
 namespace sparsify {
 
 struct LevelRecord {
-  double sparsity = 0;           // percent as requested; 0: the dense network
-  int64_t checkpoint_bytes = 0;  // 0: no checkpoint
+  double sparsity = 0;                // percent as requested; 0: the dense network
+  int64_t checkpoint_bytes = 0;       // 0: no checkpoint
   std::vector<std::string> accuracy;  // cells of rows of accuracy.csv, and so on
   std::vector<std::string> layers;
   std::vector<std::string> speedup;

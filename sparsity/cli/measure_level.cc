@@ -8,7 +8,6 @@
 #include "sparsity/base/log.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/run_folder.h"
-#include "sparsity/training/evaluate.h"
 
 namespace sparsify {
 namespace {
@@ -66,9 +65,10 @@ const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string&
 void WarnOfSlowdown(const SpeedRow& row) {
   constexpr double kNoise = 0.98;
   if (row.sparsity == 0 || row.speedup >= kNoise) return;
-  Warn("{} % sparse is slower than dense at batch {}, {} threads: speed-up {:.2f} "
-       "(speedup.csv names the layers that stayed dense)",
-       FormatPercent(row.sparsity), row.batch, row.threads, row.speedup);
+  Warn(
+      "{} % sparse is slower than dense at batch {}, {} threads: speed-up {:.2f} "
+      "(speedup.csv names the layers that stayed dense)",
+      FormatPercent(row.sparsity), row.batch, row.threads, row.speedup);
 }
 
 }  // namespace
@@ -97,14 +97,14 @@ std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, dou
           fmt::format("{:.2f}", evaluation.seconds)};
 }
 
-void WarnOfCollapse(double percent, const Evaluation& dense, const Evaluation& sparse,
-                    int64_t classes) {
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes) {
   const double chance = 100.0 / static_cast<double>(classes);
   const double near_chance = std::min(2 * chance, chance + 10);
-  if (sparse.top1 >= near_chance || dense.top1 < 2 * near_chance) return;
-  Warn("accuracy has collapsed at {} %: top-1 {:.2f} % (dense {:.2f} %, guessing {:.2f} %); prune "
-       "less, or repair the weights",
-       FormatPercent(percent), sparse.top1, dense.top1, chance);
+  if (sparse_top1 >= near_chance || dense_top1 < 2 * near_chance) return;
+  Warn(
+      "accuracy has collapsed at {} %: top-1 {:.2f} % (dense {:.2f} %, guessing {:.2f} %); prune "
+      "less, or repair the weights",
+      FormatPercent(percent), sparse_top1, dense_top1, chance);
 }
 
 std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent) {

@@ -7,6 +7,7 @@
 #include "sparsity/cli/level_record.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/executor/measure.h"
+#include "sparsity/training/evaluate.h"
 
 namespace sparsify {
 
@@ -19,8 +20,8 @@ std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, dou
                                      const Evaluation& evaluation);
 
 /// Warns when a network that could classify has come near guessing.
-void WarnOfCollapse(double percent, const Evaluation& dense, const Evaluation& sparse,
-                    int64_t classes);
+/// `dense_top1` and `sparse_top1` are percent.
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes);
 
 /// Measures every combination of the benchmark section; empty when there is none.
 std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent);

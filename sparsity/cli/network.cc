@@ -46,8 +46,8 @@ struct DensePlan {
 
 void RequireClassifier(const Graph& graph, const std::string& path) {
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
-    Fail(path, "{} inputs and {} outputs, expected a network with one of each",
-         graph.inputs.size(), graph.outputs.size());
+    Fail(path, "{} inputs and {} outputs, expected a network with one of each", graph.inputs.size(),
+         graph.outputs.size());
   }
   if (graph.inputs[0].shape.rank() < 2) {
     Fail(path, "input shape {}, expected N×C×H×W", graph.inputs[0].shape.ToString());

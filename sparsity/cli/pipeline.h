@@ -18,6 +18,6 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
                  const RunRequest& request);
 
 /// Evaluates the configured network as it is and prints the result.
-void EvaluateModel(const RunConfig& config);
+void EvaluateModel(const RunConfig& config, const OptionsDocument& document);
 
 }  // namespace sparsify

@@ -98,11 +98,11 @@ std::string DescribeLevels(const PreparedRun& run) {
 }
 
 std::string DescribeMeasurements(const PreparedRun& run) {
-  std::string text =
-      run.evaluation ? fmt::format("evaluation  {} images of {}, {} at a time\n",
-                                   run.evaluation->size(), run.config.data.evaluation->path,
-                                   UsableBatch(run.model.graph, run.config.evaluation.batch))
-                     : "evaluation  none (no data.evaluation)\n";
+  std::string text = run.evaluation
+                         ? fmt::format("evaluation  {} images of {}, {} at a time\n",
+                                       run.evaluation->size(), run.config.data.evaluation->path,
+                                       UsableBatch(run.model.graph, run.config.evaluation.batch))
+                         : "evaluation  none (no data.evaluation)\n";
   if (const auto& b = run.config.benchmark) {
     text += fmt::format("benchmark   batch [{}], threads [{}], {}, {} repetitions\n",
                         fmt::join(b->batch, ", "), fmt::join(b->threads, ", "),
@@ -164,8 +164,9 @@ void CheckDiskSpace(const PreparedRun& run) {
   const int64_t needed = EstimateCheckpointBytes(run);
   const int64_t available = FreeDiskSpace(folder);
   if (needed <= available) return;
-  Fail(folder, "the checkpoints need about {}, {} are free; make room or choose another folder "
-               "with --output DIR",
+  Fail(folder,
+       "the checkpoints need about {}, {} are free; make room or choose another folder "
+       "with --output DIR",
        FormatBytes(needed), FormatBytes(available));
 }
 
@@ -173,10 +174,11 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
   const std::string& folder = run.config.output.dir;
   return DescribeNetwork(run) + DescribeMethod(run.config) + DescribeLevels(run) +
          DescribeMeasurements(run) +
-         fmt::format("output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-                     "speedup.csv, layers.csv, resolved.yaml, report.html\n",
-                     folder, folder_state, run.levels.size(),
-                     FormatBytes(EstimateCheckpointBytes(run)), FormatBytes(FreeDiskSpace(folder)));
+         fmt::format(
+             "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
+             "speedup.csv, layers.csv, resolved.yaml, report.html\n",
+             folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
+             FormatBytes(FreeDiskSpace(folder)));
 }
 
 }  // namespace sparsify

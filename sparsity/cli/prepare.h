@@ -19,8 +19,8 @@ struct PreparedRun {
   Checkpoint model;  // as loaded, dense
   std::string network;
   std::vector<Layer> layers;
-  std::vector<std::string> skipped;  // by layer: why it stays dense, or empty
-  std::vector<double> levels;        // percent
+  std::vector<std::string> skipped;               // by layer: why it stays dense, or empty
+  std::vector<double> levels;                     // percent
   std::vector<std::vector<LayerTarget>> targets;  // by level and layer
   std::unique_ptr<Dataset> evaluation;            // null: accuracy is not measured
   int64_t classes = 0;

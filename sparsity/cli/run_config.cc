@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "schedulers/scheduler.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/options_print.h"
 
@@ -29,10 +30,27 @@ void CheckPercent(const std::vector<double>& levels, const std::string& where) {
   }
 }
 
+/// 100 times `fraction` without the last bits' noise: 0.57 gives 57.
 double PercentOf(double fraction) { return std::round(fraction * 1e8) / 1e6; }
 
-bool UsesAmbaTable(const RunConfig& config) {
-  return config.sparsity.scheduler.type == "AmbaLevelPruneScheduler";
+/// Fractions from the first place that gives some; may be empty.
+std::vector<double> RequestedLevels(const RunConfig& config) {
+  std::vector<double> levels;
+  for (const double percent : config.sweep) levels.push_back(percent / 100);
+  if (!levels.empty()) return levels;
+  if (config.sparsity.progressive) return config.sparsity.progressive->sparsity_tables;
+  if (config.sparsity.mask_generator.sparsity) return {*config.sparsity.mask_generator.sparsity};
+  return {};
+}
+
+/// Runs `body`; an Error of it gets the place of `key` in front.
+template <class Body>
+auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(ErrorKind::kUsage, fmt::format("{}: {}", document.Where(key), error.what()));
+  }
 }
 
 }  // namespace
@@ -42,15 +60,15 @@ void ModelOptions::VisitFields(OptionVisitor& v) {
 }
 
 void SparsityOptions::VisitFields(OptionVisitor& v) {
-  v.Section("mask_generator", mask_generator, "Which weights of a layer go");
-  v.Section("fake_sparse", fake_sparse, "How a mask acts while weights change");
-  v.Section("scheduler", scheduler, "How much and when");
-  v.Section("allocation", allocation, "How much of each layer goes at one network sparsity");
-  v.Section("layers", layers, "Which layers stay dense");
+  v.Section("mask_generator", mask_generator, "which weights of a layer go");
+  v.Section("fake_sparse", fake_sparse, "how a mask acts while weights change");
+  v.Section("scheduler", scheduler, "how much and when");
+  v.Section("allocation", allocation, "how much of each layer goes at one network sparsity");
+  v.Section("layers", layers, "which layers stay dense");
   v.Field("cali_batchsize", cali_batchsize, {.min = 1},
           "number of calibration batches for reconstruction");
-  v.OptionalSection("reconstruction", reconstruction, "New values for the weights that stay");
-  v.OptionalSection("progressive", progressive, "Reconstruction over several sparsities in turn");
+  v.OptionalSection("reconstruction", reconstruction, "new values for the weights that stay");
+  v.OptionalSection("progressive", progressive, "reconstruction over several sparsities in turn");
 }
 
 void EvaluationOptions::VisitFields(OptionVisitor& v) {
@@ -65,12 +83,12 @@ void RunConfig::VisitFields(OptionVisitor& v) {
   v.Field("sweep", sweep, {.min = 0, .max = 100, .min_open = true, .max_open = true},
           "network sparsities to go through, percent, increasing");
   v.Field("seed", seed, {.min = 0}, "of everything random; same seed, same masks");
-  v.Section("model", model, "The network to prune");
-  v.Section("data", data, "Images and how they become network inputs");
-  v.Section("sparsity", sparsity, "What is pruned, how, and how it is repaired");
-  v.Section("evaluation", evaluation, "How accuracy is measured");
-  v.OptionalSection("benchmark", benchmark, "How speed is measured; None: not at all");
-  v.Section("output", output, "Where results go");
+  v.Section("model", model, "the network to prune");
+  v.Section("data", data, "images and how they become network inputs");
+  v.Section("sparsity", sparsity, "what is pruned, how, and how it is repaired");
+  v.Section("evaluation", evaluation, "how accuracy is measured");
+  v.OptionalSection("benchmark", benchmark, "how speed is measured; None: not at all");
+  v.Section("output", output, "where results go");
 }
 
 RunConfig ReadRunConfig(const OptionsDocument& document) {
@@ -90,21 +108,20 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
   if (config.sparsity.progressive) {
     CheckIncreasing(config.sparsity.progressive->sparsity_tables, document.Where(kProgressiveKey));
   }
+  WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
+  if (NotBuilt(config.sparsity.mask_generator).empty()) {
+    WithPlace(document, "sparsity.mask_generator",
+              [&] { MakeMaskGenerator(config.sparsity.mask_generator); });
+  }
   return config;
 }
 
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
-  if (!config.sweep.empty()) return config.sweep;
+  const auto stages = WithPlace(document, "sparsity.scheduler", [&] {
+    return MakeScheduler(config.sparsity.scheduler)->Stages(0, RequestedLevels(config));
+  });
   std::vector<double> levels;
-  if (config.sparsity.progressive) {
-    for (const double s : config.sparsity.progressive->sparsity_tables) {
-      levels.push_back(PercentOf(s));
-    }
-  } else if (UsesAmbaTable(config)) {
-    levels = config.sparsity.scheduler.amba_level_prune.sparsity_table;
-  } else if (const auto sparsity = config.sparsity.mask_generator.sparsity) {
-    levels.push_back(PercentOf(*sparsity));
-  }
+  for (const Stage& stage : stages) levels.push_back(PercentOf(stage.sparsity));
   if (levels.empty()) {
     FailUsage(document.Where("sweep"),
               "no sparsity given; write sweep: [50] (percent) or kwargs.sparsity (a fraction)");
@@ -115,11 +132,12 @@ std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& 
 std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsDocument& document) {
   std::vector<std::string> missing;
   const auto add = [&](std::string_view key, const std::string& fact, std::string_view remedy) {
-    if (!fact.empty()) missing.push_back(fmt::format("{}: {}; {}", document.Where(key), fact, remedy));
+    if (!fact.empty())
+      missing.push_back(fmt::format("{}: {}; {}", document.Where(key), fact, remedy));
   };
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
-  add("sparsity.scheduler.type", NotBuilt(s.scheduler),
+  add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(),
       "BaseScheduler with a sweep prunes without training");
   if (s.reconstruction) {
     add("sparsity.reconstruction", ReconstructionNotBuilt(),
@@ -135,14 +153,16 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
 std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDocument& document) {
   std::vector<std::string> unused;
   const auto add = [&](std::string_view key, std::string_view why) {
-    if (document.Has(key)) unused.push_back(fmt::format("{}: not used, {}", document.Where(key), why));
+    if (document.Has(key))
+      unused.push_back(fmt::format("{}: not used, {}", document.Where(key), why));
   };
-  if (!config.sweep.empty() && config.sparsity.mask_generator.sparsity) {
-    add(kKwargsSparsityKey, "the sweep gives the sparsities");
-  }
-  if (!config.sweep.empty()) {
-    add(kSchedulerTableKey, "the sweep gives the sparsities");
-    add(kProgressiveKey, "the sweep gives the sparsities");
+  const bool own_table = config.sparsity.scheduler.type != "BaseScheduler";
+  if (own_table) add("sweep", "the scheduler gives the sparsities");
+  if (own_table || !config.sweep.empty()) {
+    const std::string_view giver =
+        own_table ? "the scheduler gives the sparsities" : "the sweep gives the sparsities";
+    if (config.sparsity.mask_generator.sparsity) add(kKwargsSparsityKey, giver);
+    if (config.sparsity.progressive) add(kProgressiveKey, giver);
   }
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");

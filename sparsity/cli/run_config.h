@@ -66,9 +66,10 @@ struct RunConfig {
 /// unit of their key and increase. Throws usage Errors with the place in the document.
 RunConfig ReadRunConfig(const OptionsDocument& document);
 
-/// The sparsities that the run goes through, percent, increasing: the sweep, or else the
-/// progressive table, the scheduler's table, or the one in the mask generator's kwargs.
-/// Throws a usage Error when there is none.
+/// The sparsities that the run goes through, percent, increasing: the scheduler's stages over
+/// the sweep, the progressive table, or the one sparsity in the mask generator's kwargs (the
+/// first of these that is given; a scheduler's own table wins). Throws a usage Error when
+/// there is none.
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document);
 
 /// What the configuration asks for and this build cannot do, one sentence each with its

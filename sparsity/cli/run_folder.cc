@@ -49,19 +49,22 @@ FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
   }
   const auto stored = ReadIdentity(files);
   if (!stored) {
-    FailUsage(folder, "not empty and not the output of a run; choose another folder with "
-                      "--output DIR");
+    FailUsage(folder,
+              "not empty and not the output of a run; choose another folder with "
+              "--output DIR");
   }
   const std::string difference = DescribeDifference(*stored, identity);
   if (!difference.empty()) {
-    FailUsage(folder, "holds another run: {}; choose another folder with --output DIR, or remove "
-                      "this one",
+    FailUsage(folder,
+              "holds another run: {}; choose another folder with --output DIR, or remove "
+              "this one",
               difference);
   }
   if (resume) return FolderState::kResumed;
   if (!fs::exists(files.Report())) {
-    FailUsage(folder, "holds an unfinished run of this configuration ({} of {} sparsities done); "
-                      "continue it with --resume, or choose another folder with --output DIR",
+    FailUsage(folder,
+              "holds an unfinished run of this configuration ({} of {} sparsities done); "
+              "continue it with --resume, or choose another folder with --output DIR",
               CountFinished(files, levels), levels.size());
   }
   return FolderState::kReplaced;

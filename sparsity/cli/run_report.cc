@@ -1,5 +1,7 @@
 #include "sparsity/cli/run_report.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <map>
 #include <optional>
@@ -86,7 +88,8 @@ ReportSection SpeedSection(const CsvTable& speedup) {
     return section;
   }
   section.text =
-      "Median time of the sparse plan against the dense plan of the same network, timed in turns in "
+      "Median time of the sparse plan against the dense plan of the same network, timed in turns "
+      "in "
       "one process, outputs checked first. Above 1 the sparse network is faster. memory_size_MB is "
       "weights and activations, blob_MB the weights as executed.";
   Plot plot;
@@ -134,7 +137,8 @@ Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>&
   report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(SpeedupTable(records)),
                      LayerSection(LayerTable(records), records)};
   report.sections.push_back({"Machine", "", {}, {{"where this ran", MachineTable()}}, ""});
-  report.sections.push_back({"Configuration", "Every key, defaults included.", {}, {}, configuration});
+  report.sections.push_back(
+      {"Configuration", "Every key, defaults included.", {}, {}, configuration});
   return report;
 }
 
