@@ -264,8 +264,7 @@ void SaveCheckpoint(const Checkpoint& checkpoint, const std::string& path) {
   file.WriteGroup("/metrics");
   for (const auto& [name, value] : checkpoint.metrics) file.SetAttribute("/metrics", name, value);
   WriteHistory(checkpoint, file);
-  SealImage(file.Image());
-  file.Commit();
+  file.Commit(SealImage);
 }
 
 Checkpoint LoadCheckpoint(const std::string& path) {

@@ -142,6 +142,7 @@ void Hdf5File::WriteGroup(const std::string& object) {
   hdf5::MakeGroups(id_, object, Where(object));
 }
 
+// The file as it is to be written. libhdf5 may lay out the end anew at every flush.
 std::span<uint8_t> Hdf5File::Image() {
   const hdf5::Lock lock;
   RequireWritable("/");
@@ -157,8 +158,9 @@ std::span<uint8_t> Hdf5File::Image() {
   return {bytes, static_cast<size_t>(end_of_file)};
 }
 
-void Hdf5File::Commit() {
-  const std::span<const uint8_t> image = Image();
+void Hdf5File::Commit(const std::function<void(std::span<uint8_t> image)>& finish) {
+  const std::span<uint8_t> image = Image();
+  if (finish) finish(image);
   WriteFileAtomically(path_, {reinterpret_cast<const char*>(image.data()), image.size()});
   Close();
 }

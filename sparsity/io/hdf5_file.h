@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -53,7 +54,7 @@ class Hdf5File {
   /// Opens for reading. Throws when it is no regular file, not HDF5, truncated or damaged.
   static Hdf5File Open(const std::string& path);
   /// Starts a new file in memory; nothing touches the disk before Commit. The first
-  /// `user_block_bytes` (0, 512, 1024, … a power of two) are left to the caller (Image).
+  /// `user_block_bytes` (0, 512, 1024, … a power of two) are left to Commit.
   static Hdf5File Create(const std::string& path, int64_t user_block_bytes = 0);
 
   Hdf5File(Hdf5File&& other) noexcept;
@@ -109,16 +110,15 @@ class Hdf5File {
   void AppendFloats(const std::string& object, std::span<const float> values);
   void SetAttribute(const std::string& object, const std::string& name, const Hdf5Attribute& value);
 
-  /// The file as it would be written now. The user block inside may be changed; valid until
-  /// the next other call.
-  std::span<uint8_t> Image();
-  /// Writes the file to path() atomically and closes it. On failure (a full disk) throws and
-  /// leaves neither a partial nor a temporary file, and an existing file as it was.
-  void Commit();
+  /// Writes the file to path() atomically and closes it; `finish` may fill the user block in the
+  /// whole file before. On failure (a full disk) throws and leaves neither a partial nor a
+  /// temporary file, and an existing file as it was.
+  void Commit(const std::function<void(std::span<uint8_t> image)>& finish = nullptr);
 
  private:
   Hdf5File(std::string path, int64_t id, int64_t file_bytes, bool writable);
   void Close();
+  std::span<uint8_t> Image();
   std::string Where(const std::string& object) const;
   void RequireWritable(const std::string& object) const;
 

