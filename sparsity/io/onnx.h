@@ -15,7 +15,7 @@ struct OnnxLoadOptions {
 
 /// Reads a model, establishing the conventions of graph/graph.h. Throws Error for
 /// anything damaged, hostile or unsupported (naming node, op type, opset, and the list
-/// of supported operators).
+/// of supported operators). Zero weights of layers (Conv, Gemm, MatMul) are read as +0.
 Graph LoadOnnx(const std::string& path, const OnnxLoadOptions& options = {});
 /// The same from memory; external data is refused. `where` names the source in messages.
 Graph ParseOnnx(const void* bytes, int64_t size, const std::string& where);

@@ -26,6 +26,12 @@ constexpr int64_t kMaxMessageBytes = (int64_t{1} << 31) - 1;  // protobuf's own 
 constexpr size_t kMaxInputs = 1024;
 constexpr int64_t kMaxPortDim = int64_t{1} << 31;
 
+bool HasLayerWeight(const Graph& graph, const Node& node) {
+  const bool weighted =
+      node.type == OpType::kConv || node.type == OpType::kGemm || node.type == OpType::kMatMul;
+  return weighted && graph.value(node.inputs[1]).is_parameter;
+}
+
 // Builds the graph of one model. The message loses its weights to it.
 class Importer {
  public:
@@ -39,11 +45,12 @@ class Importer {
     graph_.name = where_;  // while messages may name it
     AddInputs();
     for (const int i : model_.live_nodes()) AddOutputValues(i);
-    AddOutputs();
     for (const int i : model_.live_nodes()) AddNode(i);
+    AddOutputs();
     graph_.SortAndCheck();
     ResolveOnnxGraph(where_, fixed_batch_, graph_);
     MakeNodeNamesUnique();
+    MakeZerosPositive();
     constants_.ReportUse();
     graph_.name = std::filesystem::path(where_).stem().string();
     return std::move(graph_);
@@ -156,6 +163,14 @@ class Importer {
         Verbose("{}: second node \"{}\" renamed \"{}\"", where_, node.name, name);
         node.name = std::move(name);
       }
+    }
+  }
+
+  // So that equal weights are equal bits, whatever a training or a mask left.
+  void MakeZerosPositive() {
+    for (const Node& node : graph_.nodes()) {
+      if (!HasLayerWeight(graph_, node)) continue;
+      for (float& w : graph_.mutable_value(node.inputs[1]).data.values()) w += 0.0F;
     }
   }
 
