@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "sparsity/base/error.h"
+#include "sparsity/ops/infer_shapes.h"
 #include "sparsity/ops/op.h"
 #include "tests/support/random_tensor.h"
 
@@ -83,6 +84,11 @@ ValueId GraphBuilder::Linear(const std::string& name, ValueId x, int64_t in, int
 Graph GraphBuilder::Finish(const std::vector<ValueId>& outputs) {
   for (const ValueId id : outputs) graph_.outputs.push_back({id, Shape{}});
   graph_.SortAndCheck();
+  const auto shapes = InferShapes(graph_, 1);
+  for (Port& port : graph_.outputs) {
+    port.shape = shapes[static_cast<size_t>(port.value)];
+    if (port.shape.rank() > 0) port.shape.set_dim(0, -1);
+  }
   return graph_;
 }
 

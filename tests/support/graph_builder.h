@@ -34,7 +34,7 @@ class GraphBuilder {
   ValueId Linear(const std::string& name, ValueId x, int64_t in, int64_t out);
   ValueId Relu(const std::string& name, ValueId x) { return Op(OpType::kRelu, name, {x}); }
 
-  /// Declares the outputs (shapes are left empty), sorts and checks.
+  /// Declares the outputs with their inferred shapes, dimension 0 free; sorts and checks.
   Graph Finish(const std::vector<ValueId>& outputs);
 
  private:
