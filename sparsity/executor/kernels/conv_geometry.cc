@@ -1,6 +1,5 @@
 #include "sparsity/executor/kernels/conv_geometry.h"
 
-#include <algorithm>
 #include <initializer_list>
 
 #include "sparsity/base/error.h"
@@ -14,10 +13,6 @@ int64_t OutputSize(int64_t in, int64_t pads, int64_t kernel, int64_t stride, int
 }
 
 }  // namespace
-
-int ConvGeometry::required_halo() const {
-  return static_cast<int>(std::max({pad_top, pad_left, pad_bottom, pad_right}));
-}
 
 LaneShape ConvGeometry::InShape() const { return {batch, in_channels, in_h, in_w, lanes, in_halo}; }
 
@@ -49,9 +44,8 @@ void ConvGeometry::Validate(const std::string& where) const {
   if (out_h != h || out_w != w) {
     Fail(where, "output of {}x{}, but kernel, stride and pads give {}x{}", out_h, out_w, h, w);
   }
-  if (in_halo < required_halo() || out_halo < 0 || residual_halo < 0) {
-    Fail(where, "halos of {}, {} and {}, expected at least {}, 0 and 0", in_halo, out_halo,
-         residual_halo, required_halo());
+  if (in_halo < 0 || out_halo < 0 || residual_halo < 0) {
+    Fail(where, "halos of {}, {} and {}, expected at least 0", in_halo, out_halo, residual_halo);
   }
 }
 

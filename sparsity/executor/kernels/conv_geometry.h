@@ -21,13 +21,14 @@ struct ConvGeometry {
   int64_t out_h = 1, out_w = 1;
   int64_t batch = 1;
   int lanes = 1;
-  /// Halos of the buffers that Run will get; in_halo >= required_halo().
+  /// Halos of the buffers that Run will get.
   int in_halo = 0;
   int out_halo = 0;
   int residual_halo = 0;
 
-  /// The largest pad: what the kernels read around the input.
-  int required_halo() const;
+  /// The input halo that kernels need: 0, they make the zeros of the pads themselves. A
+  /// wider halo is read where the pads reach into it.
+  int required_halo() const { return 0; }
   LaneShape InShape() const;
   LaneShape OutShape() const;
   LaneShape ResidualShape() const;
@@ -37,8 +38,8 @@ struct ConvGeometry {
   int64_t macs() const { return batch * out_channels * out_h * out_w * taps(); }
 
   /// Throws Error("where: …") unless the numbers fit together: positive sizes, channels
-  /// divisible by groups, lanes of 1, 8 or 16, an output that the pads and the stride give,
-  /// halos wide enough.
+  /// divisible by groups, lanes of 1, 8 or 16, an output that the pads and the stride
+  /// give, no negative halo.
   void Validate(const std::string& where) const;
 };
 

@@ -26,6 +26,8 @@ struct Epilogue {
   Activation activation;
   /// A tensor of the output's shape is added before the activation.
   bool add_residual = false;
+
+  bool operator==(const Epilogue&) const = default;
 };
 
 /// The scalar definition: what every kernel computes, to rounding.

@@ -23,12 +23,13 @@ namespace sparsify {
 struct SparseVariant {
   std::string name;  // "4x7 packed 40K avx512": unique among the variants of a geometry
   Isa isa = Isa::kScalar;
-  int rows = 1;        // output channels of a register tile
-  int vectors = 1;     // vectors of positions of a register tile, at most
-  int taps = 1;        // 1, or 3: the taps of a kernel column that share their loads
-  bool packed = true;  // tiles are copied into scratch; false: read where they lie
-  int block_kb = 40;   // input of one channel block of a tile, at most about this
-  bool dense = false;  // zeros are multiplied too: one pattern, for weights without zeros
+  int rows = 1;          // output channels of a register tile
+  int vectors = 1;       // vectors of positions of a register tile, at most
+  int taps = 1;          // 1, or 3: the taps of a kernel column share their loads
+  int tile_vectors = 1;  // vectors of positions of a packed tile, at most
+  bool packed = true;    // tiles are copied into scratch; false: read where they lie
+  int block_kb = 40;     // input of one channel block of a tile, at most about this
+  bool dense = false;    // zeros are multiplied too: for weights without zeros
 };
 
 /// Variants worth timing for this geometry and density (nonzeros / weights), most promising
