@@ -18,7 +18,7 @@ std::string_view ActivationName(ActivationKind kind) {
       return "HardSwish";
     case ActivationKind::kSigmoid:
       return "Sigmoid";
-    case ActivationKind::kSiLU:
+    case ActivationKind::kSilu:
       return "SiLU";
   }
   return "";
@@ -43,7 +43,7 @@ std::optional<Activation> ActivationOf(const Node& node) {
     case OpType::kSigmoid:
       return Activation{ActivationKind::kSigmoid};
     case OpType::kSiLU:
-      return Activation{ActivationKind::kSiLU};
+      return Activation{ActivationKind::kSilu};
     default:
       return std::nullopt;
   }

@@ -16,9 +16,9 @@ namespace sparsify {
 
 /// One step: y = activation(node(inputs) + residual).
 struct FusedStep {
-  std::string name;  // of the prunable layer, else of the leading node
-  std::string op;    // "Conv+Add+Relu"
-  Node node;         // the leading node; its input ids have views resolved
+  std::string name;             // of the prunable layer, else of the leading node
+  std::string op;               // "Conv+Add+Relu"
+  Node node;                    // the leading node; its input ids have views resolved
   std::vector<ValueId> inputs;  // activations it reads, in node order, without the residual
   std::vector<ValueId> outputs;
   ValueId weight = kNoValue;    // Conv and Gemm, MatMul with a parameter

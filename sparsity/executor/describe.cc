@@ -1,0 +1,30 @@
+#include "sparsity/executor/describe.h"
+
+namespace sparsify {
+
+double WeightSparsity(const FusedGraph& graph, const FusedStep& step) {
+  if (step.weight == kNoValue) return 0;
+  const Tensor& weight = graph.graph.value(step.weight).data;
+  return static_cast<double>(CountZeros(weight)) / static_cast<double>(weight.size());
+}
+
+StepReport DescribeCall(const FusedGraph& graph, const LoweredCall& call) {
+  StepReport report;
+  report.kernel = call.kernel->info().name;
+  report.constant_bytes = call.kernel->info().constant_bytes;
+  if (call.step < 0) {
+    const KernelInfo& info = call.kernel->info();
+    report.name = graph.graph.value(call.value).name;
+    report.op = info.inputs[0] == info.outputs[0] ? "Copy" : "Reorder";
+    return report;
+  }
+  const FusedStep& step = graph.steps[static_cast<size_t>(call.step)];
+  report.name = step.name;
+  report.op = step.op;
+  report.is_layer = step.is_layer;
+  report.macs = step.macs;
+  if (step.is_layer) report.sparsity = WeightSparsity(graph, step);
+  return report;
+}
+
+}  // namespace sparsify

@@ -1,0 +1,153 @@
+#include "sparsity/executor/plan.h"
+
+#include <utility>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/executor/arena.h"
+#include "sparsity/executor/bandwidth.h"
+#include "sparsity/executor/dense.h"
+#include "sparsity/executor/describe.h"
+#include "sparsity/executor/fuse.h"
+#include "sparsity/executor/lower.h"
+#include "sparsity/executor/onednn_engine.h"
+#include "sparsity/executor/onednn_steps.h"
+
+namespace sparsify {
+namespace {
+
+/// Worker threads for one scope.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads) : before_(Threads()) { SetThreads(threads); }
+  ~ThreadScope() { SetThreads(before_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int before_;
+};
+
+/// An operand of a call that lies in the caller's memory.
+struct ExternalOperand {
+  size_t call = 0;
+  size_t operand = 0;
+  bool is_result = false;  // of the call; else one of its inputs
+  LoweredBuffer buffer;
+};
+
+}  // namespace
+
+struct Plan::Impl {
+  int threads = 1;
+  std::vector<KernelPtr> kernels;
+  std::vector<KernelBuffers> buffers;  // one a kernel; externals are set by Run
+  std::vector<ExternalOperand> externals;
+  AlignedBuffer arena;
+  PlanReport report;
+  std::vector<Shape> input_shapes;
+  std::vector<Shape> output_shapes;
+
+  void Bind(Lowered lowered);
+  void BindCall(const Lowered& lowered, size_t call, const std::vector<int64_t>& offsets);
+  std::byte* At(int64_t offset) const { return arena.data() + offset; }
+};
+
+void Plan::Impl::Bind(Lowered lowered) {
+  std::vector<ArenaRequest> requests;
+  for (const LoweredBuffer& buffer : lowered.buffers) {
+    requests.push_back({buffer.is_external() ? 0 : buffer.bytes, buffer.first, buffer.last});
+  }
+  for (size_t i = 0; i < lowered.calls.size(); ++i) {
+    const int at = static_cast<int>(i);
+    requests.push_back({lowered.calls[i].kernel->info().scratch_bytes, at, at});
+  }
+  const ArenaLayout layout = PlanArena(requests);
+  arena = AlignedBuffer(layout.bytes);
+  report.arena_bytes = layout.bytes;
+  buffers.resize(lowered.calls.size());
+  for (size_t i = 0; i < lowered.calls.size(); ++i) BindCall(lowered, i, layout.offsets);
+  for (LoweredCall& call : lowered.calls) kernels.push_back(std::move(call.kernel));
+}
+
+void Plan::Impl::BindCall(const Lowered& lowered, size_t call,
+                          const std::vector<int64_t>& offsets) {
+  const LoweredCall& source = lowered.calls[call];
+  KernelBuffers& bound = buffers[call];
+  const auto place = [&](int index, size_t operand, bool is_result) -> float* {
+    const LoweredBuffer& buffer = lowered.buffers[static_cast<size_t>(index)];
+    if (buffer.is_external()) {
+      externals.push_back({call, operand, is_result, buffer});
+      return nullptr;
+    }
+    return reinterpret_cast<float*>(At(offsets[static_cast<size_t>(index)]));
+  };
+  for (size_t i = 0; i < source.inputs.size(); ++i) {
+    bound.inputs.push_back(place(source.inputs[i], i, false));
+  }
+  for (size_t i = 0; i < source.outputs.size(); ++i) {
+    bound.outputs.push_back(place(source.outputs[i], i, true));
+  }
+  bound.scratch = At(offsets[lowered.buffers.size() + call]);
+}
+
+Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {
+  if (options.batch < 1 || options.threads < 1) {
+    FailUsage("plan", "batch {} and threads {} must be at least 1", options.batch, options.threads);
+  }
+  const ThreadScope scope(options.threads);
+  const Isa isa = DetectIsa();
+  onednn::LimitIsa(isa);
+  const FusedGraph fused = Fuse(graph, options.batch);
+  Lowered lowered = Lower(
+      fused,
+      [&](size_t step, const std::vector<Layout>& available) {
+        return MakeDenseKernel(fused, fused.steps[step], available);
+      },
+      onednn::MakeReorder);
+  impl_->threads = options.threads;
+  impl_->report.isa = IsaName(isa);
+  impl_->report.fused_steps = static_cast<int64_t>(lowered.calls.size());
+  impl_->report.bandwidth_bytes = BandwidthBytes(lowered, PrivateCacheBytes());
+  for (const LoweredCall& call : lowered.calls) {
+    impl_->report.steps.push_back(DescribeCall(fused, call));
+    impl_->report.constant_bytes += call.kernel->info().constant_bytes;
+  }
+  for (ValueId id : fused.inputs) {
+    impl_->input_shapes.push_back(fused.shapes[static_cast<size_t>(id)]);
+  }
+  for (const Port& port : fused.graph.outputs) {
+    impl_->output_shapes.push_back(fused.shapes[static_cast<size_t>(port.value)]);
+  }
+  impl_->Bind(std::move(lowered));
+}
+
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+Plan& Plan::operator=(Plan&&) noexcept = default;
+
+void Plan::Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const {
+  if (inputs.size() != impl_->input_shapes.size() ||
+      outputs.size() != impl_->output_shapes.size()) {
+    Fail("plan", "{} inputs and {} outputs given, the network has {} and {}", inputs.size(),
+         outputs.size(), impl_->input_shapes.size(), impl_->output_shapes.size());
+  }
+  for (const ExternalOperand& external : impl_->externals) {
+    KernelBuffers& bound = impl_->buffers[external.call];
+    if (external.is_result) {
+      bound.outputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
+    } else if (external.buffer.input >= 0) {
+      bound.inputs[external.operand] = inputs[static_cast<size_t>(external.buffer.input)];
+    } else {
+      bound.inputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
+    }
+  }
+  const ThreadScope scope(impl_->threads);
+  for (size_t i = 0; i < impl_->kernels.size(); ++i) impl_->kernels[i]->Run(impl_->buffers[i]);
+}
+
+const PlanReport& Plan::report() const { return impl_->report; }
+const std::vector<Shape>& Plan::input_shapes() const { return impl_->input_shapes; }
+const std::vector<Shape>& Plan::output_shapes() const { return impl_->output_shapes; }
+
+}  // namespace sparsify
