@@ -1,21 +1,42 @@
 #include "schedulers/scheduler_options.h"
 
+#include <fmt/ranges.h>
+
+#include "schedulers/amba_level_prune_scheduler.h"
+#include "schedulers/ampere_scheduler.h"
+#include "schedulers/base_scheduler.h"
+#include "sparsity/base/error.h"
+
 namespace sparsify {
 namespace {
 
+using Options = SchedulerOptions;
+
+// One row a published type.
 struct TypeRow {
   std::string_view type;
   std::string_view help;
-  void (*visit)(SchedulerOptions&, OptionVisitor&);
+  void (*visit)(Options&, OptionVisitor&);
+  std::unique_ptr<Scheduler> (*make)(const Options&);
 };
 
+template <auto kMember>
+void Visit(Options& options, OptionVisitor& v) {
+  (options.*kMember).VisitFields(v);
+}
+template <class Made, auto kMember>
+std::unique_ptr<Scheduler> Make(const Options& options) {
+  return std::make_unique<Made>(options.*kMember);
+}
+void NoFields(Options&, OptionVisitor&) {}
+std::unique_ptr<Scheduler> MakeBase(const Options&) { return std::make_unique<BaseScheduler>(); }
+
 constexpr TypeRow kTypes[] = {
-    {"BaseScheduler", "masks on, nothing changes over time: post training",
-     [](SchedulerOptions&, OptionVisitor&) {}},
+    {"BaseScheduler", "masks on, nothing changes over time: post training", NoFields, MakeBase},
     {"AmbaLevelPruneScheduler", "training through equal stages of ever sparser levels",
-     [](SchedulerOptions& o, OptionVisitor& v) { o.amba_level_prune.VisitFields(v); }},
-    {"AmpereScheduler", "N:M masks once, then training under them",
-     [](SchedulerOptions& o, OptionVisitor& v) { o.ampere.VisitFields(v); }},
+     Visit<&Options::amba_level_prune>, Make<AmbaLevelPruneScheduler, &Options::amba_level_prune>},
+    {"AmpereScheduler", "N:M masks once, then training under them", Visit<&Options::ampere>,
+     Make<AmpereScheduler, &Options::ampere>},
 };
 
 }  // namespace
@@ -62,6 +83,14 @@ std::vector<std::string_view> SchedulerTypes() {
   std::vector<std::string_view> types;
   for (const TypeRow& row : kTypes) types.push_back(row.type);
   return types;
+}
+
+std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options) {
+  for (const TypeRow& row : kTypes) {
+    if (row.type == options.type) return row.make(options);
+  }
+  FailUsage("scheduler.type", "unknown \"{}\"; known: {}", options.type,
+            fmt::join(SchedulerTypes(), ", "));
 }
 
 }  // namespace sparsify

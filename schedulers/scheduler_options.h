@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "schedulers/scheduler.h"
 #include "sparsity/allocation/allocation.h"
 #include "sparsity/base/options.h"
 
@@ -48,5 +50,9 @@ struct SchedulerOptions {
 
 /// Every published type name, in the order of the table.
 std::vector<std::string_view> SchedulerTypes();
+
+/// The scheduler of the options' type; ask its NotBuilt() before running it. Throws a usage
+/// Error for an unknown type and for kwargs that make no schedule.
+std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options);
 
 }  // namespace sparsify

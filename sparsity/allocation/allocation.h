@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sparsity/base/options.h"
@@ -19,16 +20,16 @@ struct AllocationOptions {
   double max_layer_sparsity = 1.0;  // cap a layer; the excess is redistributed
   double tuning = 0.5;              // level: stride-group decay (prun_algo_tuning)
   double tolerance = 0.015;         // level: sparse_rate_tolerance
-  std::string table_file;           // table: CSV "layer,sparsity" in percent
+  std::string table_file{};         // table: CSV "layer,sparsity" in percent
 
   void VisitFields(OptionVisitor& v);
 };
 
 /// Which layers may be pruned at all.
 struct LayerSelectionOptions {
-  std::string no_prune_keyword;  // comma list, substring of the layer name
-  std::string no_prune_layer;    // comma list, exact names; unknown names are an error
-  bool dw_no_prune = false;      // depthwise stays dense
+  std::string no_prune_keyword{};  // comma list, substring of the layer name
+  std::string no_prune_layer{};    // comma list, exact names; unknown names are an error
+  bool dw_no_prune = false;        // depthwise stays dense
 
   void VisitFields(OptionVisitor& v);
 };
@@ -40,14 +41,32 @@ struct LayerTarget {
 };
 
 /// Reason for every layer that must stay dense, empty for the others; indexed as `layers`.
-/// Throws Error for unknown names in no_prune_layer (with the nearest known one).
+/// Throws a usage Error for unknown names in no_prune_layer (with the nearest known one);
+/// warns about a keyword that no layer's name contains.
 std::vector<std::string> SelectLayers(const std::vector<Layer>& layers,
                                       const LayerSelectionOptions& options);
 
-/// Per-layer targets so that Σnᵢsᵢ/Σnᵢ over the *selected* layers is `sparsity`
-/// (fraction). Throws when caps make it unreachable. `input_shape` C×H×W is for `level`.
+/// Per-layer targets so that Σnᵢsᵢ/Σnᵢ over the *selected* layers is `sparsity` (fraction):
+/// exactly to rounding, but within `tolerance` for level, and whatever the file says for
+/// table. `skipped` is SelectLayers' answer; a table may add to it. Throws when caps make
+/// the sparsity unreachable, or a weight that decides is not finite. level takes the
+/// network's image size from the graph's first image input.
 std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
                                   const std::vector<std::string>& skipped, double sparsity,
                                   const AllocationOptions& options);
+
+/// Every allocation type, in the order of the table.
+std::vector<std::string_view> AllocationTypes();
+
+/// The network's sparsity, fractions of weights.
+struct NetworkSparsity {
+  double selected = 0;  // over the layers that may be pruned
+  double all = 0;       // over every prunable layer, skipped ones counted dense
+};
+
+/// From each layer's sparsity; `skipped` as for Allocate.
+NetworkSparsity SumSparsity(const std::vector<Layer>& layers,
+                            const std::vector<std::string>& skipped,
+                            const std::vector<double>& sparsity);
 
 }  // namespace sparsify

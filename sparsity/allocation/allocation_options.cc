@@ -3,9 +3,8 @@
 namespace sparsify {
 
 void AllocationOptions::VisitFields(OptionVisitor& v) {
-  v.Choice("type", type,
-           {"Uniform", "ERK", "Magnitude", "L1Normalized", "L2Normalized", "level", "table"},
-           "how much of each layer goes");
+  const std::vector<std::string_view> types = AllocationTypes();
+  v.Choice("type", type, types, "how much of each layer goes");
   v.Field("erk_power", erk_power, {.min = 0, .min_open = true},
           "ERK: density follows (sum of dims / product of dims) to this power");
   v.Field("max_layer_sparsity", max_layer_sparsity, {.min = 0, .max = 1, .min_open = true},

@@ -16,6 +16,12 @@ uint8_t UnusedBits(int64_t size) {
   return used == 0 ? uint8_t{0} : static_cast<uint8_t>(0xFFU << used);
 }
 
+void CheckShapes(const Mask& mask, const Tensor& weight) {
+  if (mask.shape() == weight.shape()) return;
+  Fail("mask", "shape {} does not fit the weight's {}", mask.shape().ToString(),
+       weight.shape().ToString());
+}
+
 }  // namespace
 
 Mask::Mask(Shape shape, bool keep) : shape_(std::move(shape)), size_(shape_.NumElements()) {
@@ -53,13 +59,21 @@ double Mask::Sparsity() const {
 }
 
 void ApplyMask(const Mask& mask, Tensor& weight) {
-  if (mask.shape() != weight.shape()) {
-    Fail("mask", "shape {} does not fit the weight's {}", mask.shape().ToString(),
-         weight.shape().ToString());
-  }
+  CheckShapes(mask, weight);
   for (int64_t i = 0; i < mask.size(); ++i) {
     if (!mask[i]) weight[i] = 0;
   }
+}
+
+int64_t PruneZeros(const Tensor& weight, Mask& mask) {
+  CheckShapes(mask, weight);
+  int64_t found = 0;
+  for (int64_t i = 0; i < mask.size(); ++i) {
+    if (weight[i] != 0 || !mask[i]) continue;
+    mask.Set(i, false);
+    ++found;
+  }
+  return found;
 }
 
 Mask MaskOfNonZeros(const Tensor& weight) {

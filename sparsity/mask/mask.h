@@ -38,6 +38,9 @@ class Mask {
 
 /// weight ⊙ mask, in place: pruned weights become +0. Shapes must agree.
 void ApplyMask(const Mask& mask, Tensor& weight);
+/// Prunes the kept weights that are zero (−0 too), so that the mask has as many pruned
+/// weights as weight ⊙ mask has zeros. Returns how many there were. Shapes must agree.
+int64_t PruneZeros(const Tensor& weight, Mask& mask);
 /// Kept exactly where the weight is not zero.
 Mask MaskOfNonZeros(const Tensor& weight);
 
