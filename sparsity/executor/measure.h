@@ -33,7 +33,8 @@ struct SpeedRow {
   int threads = 0;
   std::string precision;  // "f32"
   std::string isa;
-  double sparsity = 0;  // of the network, percent, as requested
+  /// Percent. MeasureSpeedup gives the layers' achieved one; a sweep puts the requested one.
+  double sparsity = 0;
   Timing dense;
   Timing sparse;
   double speedup = 0;      // dense.median / sparse.median
@@ -47,7 +48,15 @@ struct SpeedRow {
 /// depend on values), checks both against the interpreter on random images (throws Error
 /// on mismatch), then times them interleaved. When the tuned plan is not faster than the
 /// dense one as a whole, the dense plan is used for the row and the report says so.
+/// Polls for Ctrl-C. Throws a usage error for a precision other than f32.
 SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                         const BenchmarkOptions& options);
+
+/// Largest |actual − expected| over largest |expected|, all outputs together.
+double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected);
+
+/// What rounding may explain of that: 2^−24 · Σ over the layers of their reduction length,
+/// as errors of successive layers add up and activations keep their size.
+double RoundingTolerance(const Graph& graph);
 
 }  // namespace sparsify

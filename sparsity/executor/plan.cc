@@ -1,9 +1,12 @@
 #include "sparsity/executor/plan.h"
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/base/parallel.h"
+#include "sparsity/executor/thread_scope.h"
 #include "sparsity/executor/arena.h"
 #include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/dense.h"
@@ -15,18 +18,6 @@
 
 namespace sparsify {
 namespace {
-
-/// Worker threads for one scope.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads) : before_(Threads()) { SetThreads(threads); }
-  ~ThreadScope() { SetThreads(before_); }
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int before_;
-};
 
 /// An operand of a call that lies in the caller's memory.
 struct ExternalOperand {
@@ -49,6 +40,7 @@ struct Plan::Impl {
   std::vector<Shape> output_shapes;
 
   void Bind(Lowered lowered);
+  void SetExternals(const std::vector<const float*>& inputs, const std::vector<float*>& outputs);
   void BindCall(const Lowered& lowered, size_t call, const std::vector<int64_t>& offsets);
   std::byte* At(int64_t offset) const { return arena.data() + offset; }
 };
@@ -91,6 +83,24 @@ void Plan::Impl::BindCall(const Lowered& lowered, size_t call,
   bound.scratch = At(offsets[lowered.buffers.size() + call]);
 }
 
+void Plan::Impl::SetExternals(const std::vector<const float*>& inputs,
+                              const std::vector<float*>& outputs) {
+  if (inputs.size() != input_shapes.size() || outputs.size() != output_shapes.size()) {
+    Fail("plan", "{} inputs and {} outputs given, the network has {} and {}", inputs.size(),
+         outputs.size(), input_shapes.size(), output_shapes.size());
+  }
+  for (const ExternalOperand& external : externals) {
+    KernelBuffers& bound = buffers[external.call];
+    if (external.is_result) {
+      bound.outputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
+    } else if (external.buffer.input >= 0) {
+      bound.inputs[external.operand] = inputs[static_cast<size_t>(external.buffer.input)];
+    } else {
+      bound.inputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
+    }
+  }
+}
+
 Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {
   if (options.batch < 1 || options.threads < 1) {
     FailUsage("plan", "batch {} and threads {} must be at least 1", options.batch, options.threads);
@@ -127,23 +137,26 @@ Plan::Plan(Plan&&) noexcept = default;
 Plan& Plan::operator=(Plan&&) noexcept = default;
 
 void Plan::Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const {
-  if (inputs.size() != impl_->input_shapes.size() ||
-      outputs.size() != impl_->output_shapes.size()) {
-    Fail("plan", "{} inputs and {} outputs given, the network has {} and {}", inputs.size(),
-         outputs.size(), impl_->input_shapes.size(), impl_->output_shapes.size());
-  }
-  for (const ExternalOperand& external : impl_->externals) {
-    KernelBuffers& bound = impl_->buffers[external.call];
-    if (external.is_result) {
-      bound.outputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
-    } else if (external.buffer.input >= 0) {
-      bound.inputs[external.operand] = inputs[static_cast<size_t>(external.buffer.input)];
-    } else {
-      bound.inputs[external.operand] = outputs[static_cast<size_t>(external.buffer.output)];
-    }
-  }
+  impl_->SetExternals(inputs, outputs);
   const ThreadScope scope(impl_->threads);
   for (size_t i = 0; i < impl_->kernels.size(); ++i) impl_->kernels[i]->Run(impl_->buffers[i]);
+}
+
+std::vector<double> Plan::Profile(const std::vector<const float*>& inputs,
+                                  const std::vector<float*>& outputs, int repetitions) const {
+  using Clock = std::chrono::steady_clock;
+  impl_->SetExternals(inputs, outputs);
+  const ThreadScope scope(impl_->threads);
+  std::vector<double> best(impl_->kernels.size(), std::numeric_limits<double>::infinity());
+  for (int round = 0; round < repetitions; ++round) {
+    for (size_t i = 0; i < best.size(); ++i) {
+      const Clock::time_point start = Clock::now();
+      impl_->kernels[i]->Run(impl_->buffers[i]);
+      const std::chrono::duration<double, std::milli> time = Clock::now() - start;
+      best[i] = std::min(best[i], time.count());
+    }
+  }
+  return best;
 }
 
 const PlanReport& Plan::report() const { return impl_->report; }

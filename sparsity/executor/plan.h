@@ -62,6 +62,11 @@ class Plan {
   /// inputs and outputs in order when there are several). No allocation.
   void Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const;
 
+  /// Least time of each call in milliseconds, in the order of report().steps, over
+  /// `repetitions` runs.
+  std::vector<double> Profile(const std::vector<const float*>& inputs,
+                              const std::vector<float*>& outputs, int repetitions) const;
+
   const PlanReport& report() const;
   const std::vector<Shape>& input_shapes() const;  // batch bound
   const std::vector<Shape>& output_shapes() const;

@@ -4,11 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#if __has_include("sparsity/graph/fold_batch_norm.h")
 #include "sparsity/graph/fold_batch_norm.h"
-#else
-#define FoldBatchNorm(x) (x)
-#endif
 #include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
@@ -21,7 +17,7 @@ bool IsWeighted(OpType type) {
 class Simplifier {
  public:
   Simplifier(const Graph& graph, int64_t batch) {
-    simple_.graph = FoldBatchNorm(graph);
+    simple_.graph = FoldBatchNorms(graph);
     simple_.shapes = InferShapes(simple_.graph, batch);
     for (const Node& node : simple_.graph.nodes()) simple_.nodes.emplace_back().node = node;
   }

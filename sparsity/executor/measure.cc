@@ -1,0 +1,191 @@
+#include "sparsity/executor/measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
+#include "sparsity/executor/thread_scope.h"
+#include "sparsity/base/random.h"
+#include "sparsity/executor/stolen_time.h"
+#include "sparsity/graph/layers.h"
+#include "sparsity/ops/infer_shapes.h"
+#include "sparsity/ops/interpreter.h"
+
+namespace sparsify {
+namespace {
+
+constexpr uint64_t kInputSeed = 20240229;
+
+/// Random images of a plan's inputs, and memory for its outputs.
+struct Batch {
+  explicit Batch(const Plan& plan) {
+    Random random(kInputSeed);
+    for (const Shape& shape : plan.input_shapes()) {
+      Tensor& input = inputs.emplace_back(shape);
+      for (float& x : input.values()) x = static_cast<float>(random.Normal());
+      in.push_back(input.data());
+    }
+    for (const Shape& shape : plan.output_shapes()) {
+      out.push_back(outputs.emplace_back(shape).data());
+    }
+  }
+
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+  std::vector<const float*> in;
+  std::vector<float*> out;
+};
+
+void CheckPrecision(const BenchmarkOptions& options) {
+  for (const std::string& precision : options.precision) {
+    if (precision != "f32") {
+      FailUsage("benchmark.precision", "\"{}\" is not built yet; available: f32", precision);
+    }
+  }
+}
+
+std::vector<Tensor> Reference(const Graph& graph, const std::vector<Tensor>& inputs, int threads) {
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& input : inputs) pointers.push_back(&input);
+  const ThreadScope scope(threads);
+  return Interpreter(graph).Run(pointers);
+}
+
+/// Runs the plan once and returns its error; throws when rounding cannot explain it.
+double Verify(const Graph& graph, const Plan& plan, Batch& batch,
+              const std::vector<Tensor>& expected, std::string_view which) {
+  plan.Run(batch.in, batch.out);
+  const double error = LargestError(batch.outputs, expected);
+  const double tolerance = RoundingTolerance(graph);
+  if (!(error <= tolerance)) {
+    Fail(graph.name,
+         "outputs of the {} plan are off by {:.3g} of the largest, rounding explains {:.3g}; "
+         "not timed",
+         which, error, tolerance);
+  }
+  return error;
+}
+
+Timing Summary(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  const size_t n = times.size();
+  const double median = n % 2 == 1 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+  return {times.front(), median};
+}
+
+double RunTimed(const Plan& plan, Batch& batch) {
+  const auto start = std::chrono::steady_clock::now();
+  plan.Run(batch.in, batch.out);
+  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+  return time.count();
+}
+
+/// A B A B …, after one run of each to warm up.
+std::pair<Timing, Timing> Interleave(const Plan& a, const Plan& b, Batch& batch,
+                                     int64_t repetitions) {
+  std::vector<double> a_times;
+  std::vector<double> b_times;
+  RunTimed(a, batch);
+  RunTimed(b, batch);
+  for (int64_t i = 0; i < std::max<int64_t>(1, repetitions); ++i) {
+    ThrowIfInterrupted();
+    a_times.push_back(RunTimed(a, batch));
+    b_times.push_back(RunTimed(b, batch));
+  }
+  return {Summary(std::move(a_times)), Summary(std::move(b_times))};
+}
+
+/// Percent of the layers' weights that are zero.
+double AchievedSparsity(const Graph& graph) {
+  int64_t zeros = 0;
+  int64_t total = 0;
+  for (const Layer& layer : FindLayers(graph, InferShapes(graph, 1))) {
+    zeros += CountZeros(graph.value(layer.weight).data);
+    total += layer.parameters;
+  }
+  return total == 0 ? 0 : 100.0 * static_cast<double>(zeros) / static_cast<double>(total);
+}
+
+/// Puts the dense plan in the row of a tuned plan that does not pay.
+void UseDense(const Plan& dense, SpeedRow& row) {
+  const std::string reason =
+      fmt::format("whole sparse plan {:.2f} ms, dense {:.2f} ms", row.sparse.median_ms,
+                  row.dense.median_ms);
+  Note("batch {}, {} threads: {}; the dense plan is used", row.batch, row.threads, reason);
+  row.plan = dense.report();
+  for (StepReport& step : row.plan.steps) {
+    if (step.is_layer && step.reason.empty()) step.reason = reason;
+  }
+  row.sparse = row.dense;
+}
+
+}  // namespace
+
+void BenchmarkOptions::VisitFields(OptionVisitor& v) {
+  v.Field("batch", batch, {.min = 1, .max = 4096}, "images a run, one table row each");
+  v.Field("threads", threads, {.min = 1, .max = 1024}, "worker threads, one table row each");
+  v.Field("precision", precision, "number formats: f32");
+  v.Field("repetitions", repetitions, {.min = 1}, "timed runs of each plan, interleaved");
+  v.Field("min_sparsity", min_sparsity, {.min = 0, .max = 1},
+          "layers below this sparsity (a fraction) are not tried with sparse kernels");
+}
+
+double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
+  double error = 0;
+  double largest = std::numeric_limits<double>::min();
+  for (size_t i = 0; i < expected.size(); ++i) {
+    for (int64_t j = 0; j < expected[i].size(); ++j) {
+      const double difference = std::abs(double{actual[i][j]} - double{expected[i][j]});
+      if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
+      error = std::max(error, difference);
+      largest = std::max(largest, std::abs(double{expected[i][j]}));
+    }
+  }
+  return error / largest;
+}
+
+double RoundingTolerance(const Graph& graph) {
+  double length = 1;
+  for (const Layer& layer : FindLayers(graph, InferShapes(graph, 1))) {
+    length += static_cast<double>(layer.parameters / layer.weight_shape[0]);
+  }
+  return std::ldexp(length, -24);
+}
+
+SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
+                        const BenchmarkOptions& options) {
+  CheckPrecision(options);
+  PlanOptions plan_options{.batch = batch,
+                           .threads = threads,
+                           .allow_sparse = true,
+                           .min_sparsity = options.min_sparsity};
+  const Plan sparse(sparse_graph, plan_options);
+  plan_options.allow_sparse = false;
+  const Plan dense(sparse_graph, plan_options);
+  Batch images(dense);
+  const std::vector<Tensor> expected = Reference(sparse_graph, images.inputs, threads);
+  Verify(sparse_graph, dense, images, expected, "dense");
+
+  SpeedRow row;
+  row.batch = batch;
+  row.threads = threads;
+  row.precision = "f32";
+  row.isa = sparse.report().isa;
+  row.sparsity = AchievedSparsity(sparse_graph);
+  row.max_error = Verify(sparse_graph, sparse, images, expected, "sparse");
+  row.plan = sparse.report();
+  const auto before = ReadProcessorTime();
+  std::tie(row.dense, row.sparse) = Interleave(dense, sparse, images, options.repetitions);
+  row.steal_percent = StolenPercent(before, ReadProcessorTime());
+  if (row.sparse.median_ms >= row.dense.median_ms) UseDense(dense, row);
+  row.speedup = row.dense.median_ms / row.sparse.median_ms;
+  row.speedup_min = row.dense.min_ms / row.sparse.min_ms;
+  return row;
+}
+
+}  // namespace sparsify
