@@ -14,12 +14,18 @@ struct CsvTable {
   size_t Column(const std::string& name) const;
 };
 
+/// Throws Error on a row whose length differs from the header's.
 std::string FormatCsv(const CsvTable& table);
 void WriteCsv(const CsvTable& table, const std::string& path);
-/// Throws Error with path and line on ragged rows or an open quote.
+/// Quoted fields may contain commas, quotes and line ends; CRLF is read like LF and blank
+/// lines are passed over. Throws Error with path and line on ragged rows or an open quote.
 CsvTable ReadCsv(const std::string& path);
 
+/// True when every filled cell of the column is a number, and one is. "-" is not filled.
+bool IsNumericColumn(const CsvTable& table, size_t column);
+
 /// The table aligned for a terminal, numbers to the right; no colours, no wide characters.
+/// Control characters in cells are shown as '?'.
 std::string FormatConsoleTable(const CsvTable& table);
 
 }  // namespace sparsify
