@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "schedulers/amba_level_prune_scheduler.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
@@ -27,14 +28,9 @@ LayerSelectionOptions SelectionOf(const SparsityOptions& options) {
 }
 
 AllocationOptions AllocationOf(const SparsityOptions& options) {
-  AllocationOptions allocation = options.allocation;
-  if (options.scheduler.type == "AmbaLevelPruneScheduler") {
-    const AmbaLevelPruneOptions& amba = options.scheduler.amba_level_prune;
-    allocation.type = amba.prun_algo == 1 ? "level" : "Uniform";
-    allocation.tuning = amba.prun_algo_tuning;
-    allocation.tolerance = amba.sparse_rate_tolerance;
-  }
-  return allocation;
+  return options.scheduler.type == "AmbaLevelPruneScheduler"
+             ? AllocationOf(options.scheduler.amba_level_prune)
+             : options.allocation;
 }
 
 void CheckBatches(const PreparedRun& run, const OptionsDocument& document) {

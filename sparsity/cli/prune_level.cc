@@ -4,8 +4,7 @@
 #include <cmath>
 #include <ctime>
 
-#include "sparsity/base/error.h"
-#include "sparsity/base/interrupt.h"
+#include "sparsity/allocation/prune_network.h"
 #include "sparsity/base/log.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/version.h"
@@ -23,54 +22,32 @@ std::string UtcNow() {
   return text;
 }
 
-/// Masks one layer; returns the number of zeros in its baked weight.
-int64_t PruneLayer(const PreparedRun& run, size_t index, double sparsity,
-                   const std::shared_ptr<const MaskGenerator>& generator, Checkpoint& checkpoint) {
-  const Layer& layer = run.layers[index];
-  const MaskContext context = {layer.name, layer.groups, static_cast<uint64_t>(run.config.seed),
-                               static_cast<uint64_t>(index)};
-  Value& value = checkpoint.graph.mutable_value(layer.weight);
-  FakeSparse fake(std::move(value.data), generator, sparsity, context,
-                  run.config.sparsity.fake_sparse);
-  fake.Forward();
-  fake.Bake();
-  const int64_t pruned = fake.mask().CountPruned();
-  value.data = std::move(fake.latent());
-  checkpoint.masks.insert_or_assign(value.name, fake.mask());
-  return pruned;
-}
-
 }  // namespace
 
-Checkpoint PruneLevel(const PreparedRun& run, size_t level,
-                      const std::shared_ptr<const MaskGenerator>& generator) {
+Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator) {
   Checkpoint checkpoint = run.model;
-  checkpoint.layers.clear();
-  checkpoint.metrics.clear();
-  int64_t weights = 0;
-  int64_t pruned = 0;
-  for (size_t i = 0; i < run.layers.size(); ++i) {
-    ThrowIfInterrupted();
-    const Layer& layer = run.layers[i];
-    const LayerTarget& target = run.targets[level][i];
-    LayerSparsity row = {layer.name, target.sparsity, 0, target.skipped};
-    if (target.skipped.empty()) {
-      const int64_t zeros = PruneLayer(run, i, target.sparsity, generator, checkpoint);
-      row.achieved = static_cast<double>(zeros) / static_cast<double>(layer.parameters);
-      pruned += zeros;
-      weights += layer.parameters;
-    } else {
-      row.requested = 0;
+  PrunedNetwork pruned = PruneNetwork(checkpoint.graph, run.layers, run.targets[level], generator,
+                                      static_cast<uint64_t>(run.config.seed));
+  if (run.config.sparsity.fake_sparse.weight_correction) {
+    for (const auto& [name, mask] : pruned.masks) {
+      const ValueId weight = checkpoint.graph.FindValue(name);
+      CorrectKept(mask, checkpoint.graph.mutable_value(weight).data);
     }
-    checkpoint.layers.push_back(std::move(row));
   }
+  BakeMasks(checkpoint.graph, pruned.masks);
+  checkpoint.masks = std::move(pruned.masks);
+  checkpoint.layers.clear();
+  for (const PrunedLayer& layer : pruned.layers) {
+    checkpoint.layers.push_back({layer.name, layer.requested, layer.achieved, layer.skipped});
+  }
+  checkpoint.metrics.clear();
   checkpoint.requested_sparsity = run.levels[level] / 100;
-  checkpoint.achieved_sparsity = static_cast<double>(pruned) / static_cast<double>(weights);
+  checkpoint.achieved_sparsity = pruned.achieved.selected;
   checkpoint.configuration = ResolvedConfig(run.config);
   checkpoint.history.push_back(
       {UtcNow(), std::string(Version()),
        fmt::format("pruned {} % with {} from {}", FormatPercent(run.levels[level]),
-                   generator->type(), run.network)});
+                   generator.type(), run.network)});
   return checkpoint;
 }
 

@@ -9,8 +9,7 @@ namespace sparsify {
 /// Copies the dense network, masks every selected layer as `run.targets[level]` says and
 /// bakes the masks into the weights. Pruned weights are +0; masks and achieved sparsities
 /// are in the checkpoint. Polls for Ctrl-C between layers.
-Checkpoint PruneLevel(const PreparedRun& run, size_t level,
-                      const std::shared_ptr<const MaskGenerator>& generator);
+Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator);
 
 /// Warns when the network's achieved sparsity is not what was asked for.
 void WarnOfMissedTarget(const Checkpoint& checkpoint);

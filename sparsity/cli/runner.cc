@@ -87,7 +87,7 @@ void Runner::RunDense() {
 void Runner::RunLevel(size_t index) {
   const double percent = run_.levels[index];
   if (Restore(percent)) return;
-  Checkpoint checkpoint = PruneLevel(run_, index, generator_);
+  Checkpoint checkpoint = PruneLevel(run_, index, *generator_);
   WarnOfMissedTarget(checkpoint);
   LevelRecord record;
   if (run_.evaluation) record.accuracy = EvaluateLevel(percent, checkpoint);

@@ -34,7 +34,7 @@ class Runner {
 
   const PreparedRun& run_;
   const RunFiles& files_;
-  const std::shared_ptr<const MaskGenerator> generator_;
+  const std::unique_ptr<const MaskGenerator> generator_;
   std::vector<LevelRecord> records_;
   DenseResult dense_;
 };
