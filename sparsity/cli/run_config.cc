@@ -117,8 +117,11 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
 }
 
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
+  // Only the stages' sparsities count here, and they do not depend on the iterations.
+  constexpr int64_t kPlentyOfIterations = int64_t{1} << 40;
   const auto stages = WithPlace(document, "sparsity.scheduler", [&] {
-    return MakeScheduler(config.sparsity.scheduler)->Stages(0, RequestedLevels(config));
+    return MakeScheduler(config.sparsity.scheduler)
+        ->Stages(kPlentyOfIterations, RequestedLevels(config));
   });
   std::vector<double> levels;
   for (const Stage& stage : stages) levels.push_back(PercentOf(stage.sparsity));

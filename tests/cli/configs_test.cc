@@ -31,8 +31,8 @@ TEST_P(EveryConfig, CanBeReadAndHasLevels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, EveryConfig, ::testing::ValuesIn(AllConfigs()),
-                         [](const auto& info) {
-                           std::string name = fs::path(info.param).stem().string();
+                         [](const auto& config) {
+                           std::string name = fs::path(config.param).stem().string();
                            for (char& c : name) {
                              if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
                            }

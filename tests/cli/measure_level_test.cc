@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-PreparedRun Run() {
+PreparedRun SampleRun() {
   PreparedRun run;
   run.network = "net";
   Layer layer;
@@ -55,16 +55,16 @@ SpeedRow Speed() {
 
 TEST(SpeedupCells, FollowTheColumns) {
   EXPECT_THAT(
-      SpeedupCells(Run(), {Speed()}),
+      SpeedupCells(SampleRun(), {Speed()}),
       ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.500", "1.000",
                   "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "conv2"));
 }
 
 TEST(LayerCells, JoinSparsityAndKernel) {
-  EXPECT_THAT(LayerCells(Run(), 50, {{"conv1", 0.5, 0.505, ""}}, {Speed()}),
+  EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0.5, 0.505, ""}}, {Speed()}),
               ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "50.00", "50.50", "", "sparse 4x7",
                           "1.0000", "0.5000", ""));
-  EXPECT_THAT(LayerCells(Run(), 50, {{"conv1", 0, 0, "keyword"}}, {}),
+  EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0, 0, "keyword"}}, {}),
               ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "0.00", "0.00", "keyword", "", "",
                           "", ""));
 }
@@ -76,10 +76,10 @@ TEST(AccuracyRow, TheFirstIsCalledDense) {
   evaluation.loss = 0.25;
   evaluation.images = 100;
   evaluation.seconds = 1.5;
-  EXPECT_THAT(AccuracyRow(Run(), 0, 0, evaluation),
+  EXPECT_THAT(AccuracyRow(SampleRun(), 0, 0, evaluation),
               ElementsAre("net", "dense", "0", "0.00", "91.26", "99.00", "100.00", "0.2500", "100",
                           "1.50"));
-  EXPECT_EQ(AccuracyRow(Run(), 30, 0.3, evaluation)[1], "NormalMaskGenerator/Uniform");
+  EXPECT_EQ(AccuracyRow(SampleRun(), 30, 0.3, evaluation)[1], "NormalMaskGenerator/Uniform");
 }
 
 TEST(WarnOfCollapse, SpeaksNearChanceOnly) {

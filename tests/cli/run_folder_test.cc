@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
 #include "tests/cli/cli_test_support.h"
 
 namespace sparsify {
@@ -64,7 +65,9 @@ TEST_F(RunFolderTest, AFinishedRunOfTheSameConfigurationIsReplaced) {
   WriteFileAtomically(files_.Report(), "x");
   EXPECT_EQ(Check(), "replaces a finished run of the same configuration");
   EXPECT_TRUE(fs::exists(files_.Record(30)));
+  const LogCapture log;
   Open();
+  EXPECT_TRUE(log.Contains("replacing the finished run"));
   EXPECT_FALSE(fs::exists(files_.Record(30)));
   EXPECT_FALSE(fs::exists(files_.Report()));
 }
