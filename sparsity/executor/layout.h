@@ -6,6 +6,7 @@
 #include <dnnl.hpp>
 #include <string>
 
+#include "sparsity/executor/kernels/lane_tensor.h"
 #include "sparsity/tensor/shape.h"
 
 namespace sparsify {
@@ -13,7 +14,7 @@ namespace sparsify {
 enum class LayoutKind {
   kPlain,    // row-major (NCHW)
   kBlocked,  // what `format` describes
-  kLanes,    // [G][C][H + 2·halo][W + 2·halo][lanes], image n = g·lanes + l, halo zero
+  kLanes,    // kernels/lane_tensor.h: vector lanes are images
 };
 
 struct Layout {
@@ -32,6 +33,12 @@ Layout LanesLayout(int lanes, int halo);
 
 /// 16 when it divides the batch, else 8, else 1.
 int LanesForBatch(int64_t batch);
+
+/// The lane tensor of a value of this shape.
+LaneShape LaneShapeOf(const Shape& shape, const Layout& layout);
+
+/// Tells formats of a value of this shape apart: equal layouts have equal keys.
+std::string LayoutKey(const Layout& layout, const Shape& shape);
 
 /// Memory that a value of this shape takes, in bytes, without alignment.
 int64_t LayoutBytes(const Layout& layout, const Shape& shape);

@@ -9,9 +9,9 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
-#include "sparsity/executor/thread_scope.h"
 #include "sparsity/base/random.h"
 #include "sparsity/executor/stolen_time.h"
+#include "sparsity/executor/thread_scope.h"
 #include "sparsity/graph/layers.h"
 #include "sparsity/ops/infer_shapes.h"
 #include "sparsity/ops/interpreter.h"
@@ -113,9 +113,8 @@ double AchievedSparsity(const Graph& graph) {
 
 /// Puts the dense plan in the row of a tuned plan that does not pay.
 void UseDense(const Plan& dense, SpeedRow& row) {
-  const std::string reason =
-      fmt::format("whole sparse plan {:.2f} ms, dense {:.2f} ms", row.sparse.median_ms,
-                  row.dense.median_ms);
+  const std::string reason = fmt::format("whole sparse plan {:.2f} ms, dense {:.2f} ms",
+                                         row.sparse.median_ms, row.dense.median_ms);
   Note("batch {}, {} threads: {}; the dense plan is used", row.batch, row.threads, reason);
   row.plan = dense.report();
   for (StepReport& step : row.plan.steps) {

@@ -6,15 +6,17 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/executor/thread_scope.h"
 #include "sparsity/executor/arena.h"
 #include "sparsity/executor/bandwidth.h"
+#include "sparsity/executor/choose.h"
 #include "sparsity/executor/dense.h"
 #include "sparsity/executor/describe.h"
 #include "sparsity/executor/fuse.h"
+#include "sparsity/executor/lane_kernel.h"
 #include "sparsity/executor/lower.h"
 #include "sparsity/executor/onednn_engine.h"
 #include "sparsity/executor/onednn_steps.h"
+#include "sparsity/executor/thread_scope.h"
 
 namespace sparsify {
 namespace {
@@ -101,6 +103,36 @@ void Plan::Impl::SetExternals(const std::vector<const float*>& inputs,
   }
 }
 
+namespace {
+
+KernelPtr MakeReorderKernel(const Shape& shape, const Layout& from, const Layout& to,
+                            const LaneContext& context) {
+  if (from.kind != LayoutKind::kLanes && to.kind != LayoutKind::kLanes) {
+    return onednn::MakeReorder(shape, from, to);
+  }
+  return MakeLaneReorder(shape, from, to, context);
+}
+
+/// Everything but the arena's size and the instruction set.
+PlanReport Report(const FusedGraph& fused, const Lowered& lowered,
+                  const std::vector<StepChoice>& choices) {
+  PlanReport report;
+  report.fused_steps = static_cast<int64_t>(lowered.calls.size());
+  report.bandwidth_bytes = BandwidthBytes(lowered, PrivateCacheBytes());
+  for (const LoweredCall& call : lowered.calls) {
+    StepReport& step = report.steps.emplace_back(DescribeCall(fused, call));
+    report.constant_bytes += step.constant_bytes;
+    if (call.step < 0) continue;
+    const StepChoice& choice = choices[static_cast<size_t>(call.step)];
+    step.dense_time_ms = choice.dense_ms;
+    step.time_ms = choice.time_ms;
+    step.reason = choice.reason;
+  }
+  return report;
+}
+
+}  // namespace
+
 Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {
   if (options.batch < 1 || options.threads < 1) {
     FailUsage("plan", "batch {} and threads {} must be at least 1", options.batch, options.threads);
@@ -109,20 +141,22 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   const Isa isa = DetectIsa();
   onednn::LimitIsa(isa);
   const FusedGraph fused = Fuse(graph, options.batch);
+  const LaneOptions lanes{
+      LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};
+  std::vector<StepChoice> choices(fused.steps.size());
+  if (options.allow_sparse) choices = ChooseKernels(fused, options, lanes);
   Lowered lowered = Lower(
       fused,
-      [&](size_t step, const std::vector<Layout>& available) {
-        return MakeDenseKernel(fused, fused.steps[step], available);
+      [&](size_t s, const std::vector<Layout>& available) {
+        if (choices[s].kernel != nullptr) return std::move(choices[s].kernel);
+        return MakeDenseKernel(fused, fused.steps[s], available);
       },
-      onednn::MakeReorder);
+      [&](const Shape& shape, const Layout& from, const Layout& to) {
+        return MakeReorderKernel(shape, from, to, lanes.context);
+      });
   impl_->threads = options.threads;
+  impl_->report = Report(fused, lowered, choices);
   impl_->report.isa = IsaName(isa);
-  impl_->report.fused_steps = static_cast<int64_t>(lowered.calls.size());
-  impl_->report.bandwidth_bytes = BandwidthBytes(lowered, PrivateCacheBytes());
-  for (const LoweredCall& call : lowered.calls) {
-    impl_->report.steps.push_back(DescribeCall(fused, call));
-    impl_->report.constant_bytes += call.kernel->info().constant_bytes;
-  }
   for (ValueId id : fused.inputs) {
     impl_->input_shapes.push_back(fused.shapes[static_cast<size_t>(id)]);
   }

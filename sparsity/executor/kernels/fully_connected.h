@@ -13,7 +13,7 @@ namespace sparsify {
 class SparseLinear {
  public:
   /// weight: out×in, pruned where zero; bias: out or null. Both are copied.
-  /// Throws Error on sizes below 1 or an epilogue with a residual.
+  /// Throws Error on sizes below 1.
   SparseLinear(int64_t in, int64_t out, const float* weight, const float* bias,
                const Activation& activation, const LaneContext& context);
 
@@ -29,7 +29,7 @@ class SparseLinear {
   Activation activation_;
   LaneContext context_;
   std::vector<uint16_t> masks_;     // out × ceil(in/16), one bit a weight
-  std::vector<float> values_;       // nonzeros in row order, 16 zeros behind
+  std::vector<float> values_;       // nonzeros in row order
   std::vector<int64_t> row_begin_;  // out + 1 indices into values_
   std::vector<float> bias_;
 };

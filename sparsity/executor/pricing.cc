@@ -1,0 +1,175 @@
+#include "sparsity/executor/pricing.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <type_traits>
+
+#include "sparsity/base/random.h"
+
+namespace sparsify {
+namespace {
+
+/// Prices by key, for the life of the process: a sweep times its dense side once.
+class Memo {
+ public:
+  static Memo& Get() {
+    static Memo memo;
+    return memo;
+  }
+  double Find(const std::string& key) const {
+    const std::scoped_lock lock(mutex_);
+    const auto it = prices_.find(key);
+    return it == prices_.end() ? -1 : it->second;
+  }
+  void Set(const std::string& key, double price) {
+    const std::scoped_lock lock(mutex_);
+    prices_.insert_or_assign(key, price);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, double> prices_;
+};
+
+std::string ValueText(const Attributes::Value& value) {
+  return std::visit(
+      [](const auto& v) -> std::string {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, std::string> || std::is_arithmetic_v<T>) {
+          return fmt::format("{}", v);
+        } else {
+          return fmt::format("{}", fmt::join(v, ","));
+        }
+      },
+      value);
+}
+
+/// Milliseconds of this thread's own processor time: what other processes took does not
+/// count. Only the calling thread's, so for kernels that run on one thread.
+double ThreadMs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+}
+
+double WallMs() {
+  const std::chrono::duration<double, std::milli> now =
+      std::chrono::steady_clock::now().time_since_epoch();
+  return now.count();
+}
+
+int64_t OperandBytes(const StepKernel& kernel, const Pricing::Job& job) {
+  int64_t bytes = kernel.info().constant_bytes;
+  for (size_t i = 0; i < job.inputs.size(); ++i) {
+    bytes += LayoutBytes(kernel.info().inputs[i], job.inputs[i]);
+  }
+  for (size_t i = 0; i < job.outputs.size(); ++i) {
+    bytes += LayoutBytes(kernel.info().outputs[i], job.outputs[i]);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::string ProblemKey(const FusedGraph& graph, const FusedStep& step) {
+  const auto shape_text = [&](ValueId id) {
+    return graph.shapes[static_cast<size_t>(id)].ToString();
+  };
+  std::string key =
+      fmt::format("{} {} {} {} bias {}", step.op, static_cast<int>(step.activation.kind),
+                  step.activation.alpha, step.activation.beta, step.bias != kNoValue);
+  for (ValueId id : step.Operands()) key += fmt::format(" {}", shape_text(id));
+  if (step.weight != kNoValue) key += fmt::format(" weight {}", shape_text(step.weight));
+  for (ValueId id : step.outputs) key += fmt::format(" to {}", shape_text(id));
+  for (const auto& [name, value] : step.node.attributes.all()) {
+    key += fmt::format(" {}={}", name, ValueText(value));
+  }
+  return key;
+}
+
+Pricing::Pricing(bool tune, int threads, double budget_ms)
+    : tune_(tune), threads_(threads), budget_ms_(budget_ms) {}
+
+bool Pricing::IsExhausted() const {
+  const std::chrono::duration<double, std::milli> spent = Clock::now() - start_;
+  return tune_ && spent.count() > budget_ms_;
+}
+
+std::string Pricing::FullKey(const std::string& key) const {
+  return fmt::format("{} threads {}", key, threads_);
+}
+
+double Pricing::Known(const std::string& key) const {
+  return tune_ && !key.empty() ? Memo::Get().Find(FullKey(key)) : -1;
+}
+
+double Pricing::Price(const StepKernel& kernel, const Job& job) {
+  if (!tune_) return Rule(kernel, job);
+  double price = Known(job.key);
+  if (price < 0) {
+    price = Time(kernel, job);
+    if (!job.key.empty()) Memo::Get().Set(FullKey(job.key), price);
+  }
+  return price;
+}
+
+double Pricing::Rule(const StepKernel& kernel, const Job& job) const {
+  constexpr double kMacsPerMs = 5e7;
+  constexpr double kBytesPerMs = 1e7;
+  return job.macs / kMacsPerMs + static_cast<double>(OperandBytes(kernel, job)) / kBytesPerMs;
+}
+
+float* Pricing::Memory(size_t slot, int64_t bytes) {
+  if (memory_.size() <= slot) memory_.resize(slot + 1);
+  AlignedBuffer& buffer = memory_[slot];
+  if (buffer.bytes() < bytes) {
+    buffer = AlignedBuffer(bytes);
+    auto* values = reinterpret_cast<float*>(buffer.data());
+    Random random(slot);
+    constexpr int64_t kPattern = 4093;
+    const int64_t count = bytes / static_cast<int64_t>(sizeof(float));
+    for (int64_t i = 0; i < count; ++i) {
+      values[i] = i < kPattern ? static_cast<float>(random.Uniform()) : values[i - kPattern];
+    }
+  }
+  return reinterpret_cast<float*>(buffer.data());
+}
+
+double Pricing::Time(const StepKernel& kernel, const Job& job) {
+  const KernelInfo& info = kernel.info();
+  KernelBuffers buffers;
+  size_t slot = 0;
+  for (size_t i = 0; i < job.inputs.size(); ++i) {
+    buffers.inputs.push_back(Memory(slot++, LayoutBytes(info.inputs[i], job.inputs[i])));
+  }
+  for (size_t i = 0; i < job.outputs.size(); ++i) {
+    buffers.outputs.push_back(Memory(slot++, LayoutBytes(info.outputs[i], job.outputs[i])));
+  }
+  if (info.shared_input >= 0) {
+    buffers.inputs[static_cast<size_t>(info.shared_input)] = buffers.outputs[0];
+  }
+  buffers.scratch = Memory(slot, info.scratch_bytes);
+  constexpr int kMostRuns = 8;
+  constexpr int kFewestRuns = 3;
+  constexpr double kEnoughMs = 12;
+  const auto clock = threads_ == 1 ? ThreadMs : WallMs;
+  double best = std::numeric_limits<double>::infinity();
+  double spent = 0;
+  for (int run = 0; run < kMostRuns; ++run) {
+    const double start = clock();
+    kernel.Run(buffers);
+    const double time = clock() - start;
+    best = std::min(best, time);
+    spent += time;
+    if (run >= kFewestRuns && spent > kEnoughMs) break;
+    if (run > 0 && job.stop_above_ms > 0 && best > 1.3 * job.stop_above_ms) break;
+  }
+  return best;
+}
+
+}  // namespace sparsify
