@@ -25,8 +25,9 @@ void SourceOptions::VisitFields(OptionVisitor& v) {
   v.Field("count", count, {.min = 1}, "use so many samples, evenly spread; null: all");
   v.Choice("on_error", on_error, {"stop", "skip"},
            "broken images: stop the run, or skip them, counted and reported");
-  v.Field("cache_mb", cache_mb, {.min = 0, .max = 1e6},
-          "memory for decoded images, so that a sweep decodes each once");
+  v.Field(
+      "cache_mb", cache_mb, {.min = 0, .max = 1e6},
+      "memory for decoded images, so that a sweep decodes each once (idx always stays in memory)");
 }
 
 void DataOptions::VisitFields(OptionVisitor& v) {

@@ -6,6 +6,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/data/data_options.h"
+#include "sparsity/data/hdf5_images.h"
 #include "sparsity/data/idx.h"
 #include "sparsity/data/image_dataset.h"
 #include "sparsity/data/image_folder.h"
@@ -25,12 +26,13 @@ std::vector<int64_t> EvenlySpread(int64_t size, int64_t count, const std::string
 }
 
 // Equal distances meet few classes when labels repeat with a period (0, 1, …, 9, 0, 1, …).
-void WarnOfMissedClasses(const SampleSource& source, const std::vector<int64_t>& selection,
-                         const std::string& key) {
+template <class Labels>
+void WarnOfMissedClasses(int64_t size, const Labels& label_of,
+                         const std::vector<int64_t>& selection, const std::string& key) {
   std::set<int64_t> all;
   std::set<int64_t> selected;
-  for (int64_t i = 0; i < source.size(); ++i) all.insert(source.LabelOf(i));
-  for (const int64_t i : selection) selected.insert(source.LabelOf(i));
+  for (int64_t i = 0; i < size; ++i) all.insert(label_of(i));
+  for (const int64_t i : selection) selected.insert(label_of(i));
   const size_t possible = std::min(all.size(), selection.size());
   if (2 * selected.size() < possible) {
     Warn(
@@ -40,11 +42,59 @@ void WarnOfMissedClasses(const SampleSource& source, const std::vector<int64_t>&
   }
 }
 
-std::unique_ptr<SampleSource> OpenSource(const SourceOptions& options, const std::string& key) {
+// `Labels` gives the label of every source index.
+template <class Labels>
+std::vector<int64_t> Select(const SourceOptions& options, int64_t size, const Labels& label_of,
+                            const std::string& key) {
+  if (!options.count) return EvenlySpread(size, size, key);
+  std::vector<int64_t> selection = EvenlySpread(size, *options.count, key);
+  WarnOfMissedClasses(size, label_of, selection, key);
+  return selection;
+}
+
+std::unique_ptr<Dataset> OpenPictures(std::unique_ptr<SampleSource> source,
+                                      const SourceOptions& options, const Transform& transform,
+                                      const std::string& key) {
+  ImageDatasetOptions dataset;
+  dataset.key = key;
+  dataset.skip_broken = options.on_error == "skip";
+  // Sources other than folders keep their pictures in memory themselves.
+  dataset.cache_bytes = options.type == "images" ? options.cache_mb * kBytesPerMb : 0;
+  dataset.selection = Select(
+      options, source->size(), [&](int64_t i) { return source->LabelOf(i); }, key);
+  return std::make_unique<ImageDataset>(std::move(source), transform, std::move(dataset));
+}
+
+std::unique_ptr<Dataset> OpenHdf5(const SourceOptions& options, const Transform& transform,
+                                  const std::string& key) {
+  if (!options.labels.empty()) {
+    FailUsage(key + ".labels", "does not apply to hdf5, whose labels lie in the same file");
+  }
+  const int64_t max_bytes = options.cache_mb * kBytesPerMb;
+  Hdf5File file = Hdf5File::Open(options.path);
+  const Hdf5Layout layout = ReadHdf5Layout(file);
+  if (layout.bytes) {
+    return OpenPictures(std::make_unique<Hdf5Images>(std::move(file), max_bytes), options,
+                        transform, key);
+  }
+  const std::vector<int64_t> labels = ReadHdf5Labels(file, layout.count);
+  std::vector<int64_t> selection = Select(
+      options, layout.count, [&](int64_t i) { return labels[static_cast<size_t>(i)]; }, key);
+  return std::make_unique<Hdf5Values>(std::move(file), transform, std::move(selection), max_bytes);
+}
+
+std::unique_ptr<Dataset> Open(const SourceOptions& options, const Transform& transform,
+                              const std::string& key) {
   if (options.path.empty()) FailUsage(key + ".path", "is missing");
-  if (options.type == "idx") return std::make_unique<IdxImages>(options.path, options.labels);
+  if (options.type == "hdf5") return OpenHdf5(options, transform, key);
+  if (options.type == "idx") {
+    return OpenPictures(std::make_unique<IdxImages>(options.path, options.labels), options,
+                        transform, key);
+  }
   if (options.type == "images") {
-    return std::make_unique<ImageFolder>(options.path, options.labels, options.on_error == "stop");
+    return OpenPictures(
+        std::make_unique<ImageFolder>(options.path, options.labels, options.on_error == "stop"),
+        options, transform, key);
   }
   FailUsage(key + ".type", "unknown \"{}\"; known: images, idx, hdf5", options.type);
 }
@@ -68,17 +118,7 @@ void CheckFirst(const Dataset& dataset, const std::string& key) {
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
                                      const Shape& input_shape, const std::string& key) {
   const Transform prepared(transform, input_shape, "data.transform");
-  std::unique_ptr<SampleSource> samples = OpenSource(source, key);
-  ImageDatasetOptions options;
-  options.key = key;
-  options.skip_broken = source.on_error == "skip";
-  // Sources other than folders are in memory already.
-  options.cache_bytes = source.type == "images" ? source.cache_mb * kBytesPerMb : 0;
-  if (source.count) {
-    options.selection = EvenlySpread(samples->size(), *source.count, key);
-    WarnOfMissedClasses(*samples, options.selection, key);
-  }
-  auto dataset = std::make_unique<ImageDataset>(std::move(samples), prepared, std::move(options));
+  std::unique_ptr<Dataset> dataset = Open(source, prepared, key);
   CheckFirst(*dataset, key);
   return dataset;
 }

@@ -123,7 +123,7 @@ void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) 
   const int64_t left = CropOffset(image.width, width);
   const int64_t step = image.channels;
   for (int64_t c = 0; c < input_shape_[0]; ++c) {
-    const int64_t from = step == 1 ? 0 : (options_.color == "bgr" ? 2 - c : c);
+    const int64_t from = step == 1 ? 0 : SourceChannel(c);
     for (int64_t y = 0; y < height; ++y) {
       const uint8_t* row = image.Row(top + y) + left * step + from;
       for (int64_t x = 0; x < width; ++x) *pixels++ = row[x * step];

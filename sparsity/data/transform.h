@@ -36,6 +36,11 @@ class Transform {
   /// The same for values that are not 8-bit pixels.
   void Normalize(const float* values, float* input) const;
 
+  /// Which of red 0, green 1, blue 2 the network's channel is.
+  int64_t SourceChannel(int64_t channel) const {
+    return options_.color == "bgr" ? 2 - channel : channel;
+  }
+
   const Shape& input_shape() const { return input_shape_; }
   /// Bytes of one ToPixels result.
   int64_t pixel_count() const { return input_shape_.NumElements(); }
