@@ -34,14 +34,19 @@ int64_t EmptyChannels(const Zeros& zeros, bool outputs) {
   return std::count(empty.begin(), empty.end(), true);
 }
 
+// Whether `inside` regular zeros explain the weight: few of the rest are zero.
+bool Explains(const Zeros& zeros, int64_t inside) {
+  return 100 * (zeros.count - inside) <= zeros.layout.size() - inside;
+}
+
 std::string Channels(const Zeros& zeros) {
   const WeightLayout& layout = zeros.layout;
   const int64_t filters = EmptyChannels(zeros, true);
-  if (filters * layout.FilterSize() == zeros.count) {
+  if (filters > 0 && Explains(zeros, filters * layout.FilterSize())) {
     return fmt::format("filters ({} of {})", filters, layout.outputs);
   }
   const int64_t inputs = EmptyChannels(zeros, false);
-  if (inputs * layout.outputs * layout.taps == zeros.count) {
+  if (inputs > 0 && Explains(zeros, inputs * layout.outputs * layout.taps)) {
     return fmt::format("input channels ({} of {})", inputs, layout.inputs);
   }
   return "";
@@ -76,37 +81,46 @@ std::string NOfM(const Zeros& zeros) {
   return "";
 }
 
-bool IsUniform(const Zeros& zeros, int64_t o, int64_t i, int64_t k, int64_t bo, int64_t bi,
-               int64_t bk) {
-  const bool first = zeros.At(o, i, k);
-  const WeightLayout& layout = zeros.layout;
-  for (int64_t oo = o; oo < std::min(o + bo, layout.outputs); ++oo) {
-    for (int64_t ii = i; ii < std::min(i + bi, layout.inputs); ++ii) {
-      for (int64_t kk = k; kk < k + bk; ++kk) {
-        if (zeros.At(oo, ii, kk) != first) return false;
+// A block of output channels × input channels × taps.
+struct Block {
+  int64_t outputs;
+  int64_t inputs;
+  int64_t taps;
+};
+
+// Number of weights of the block at (o, i, k) when they are all zero, else 0.
+int64_t ZeroBlock(const Zeros& zeros, const Block& block, int64_t o, int64_t i, int64_t k) {
+  const int64_t last_o = std::min(o + block.outputs, zeros.layout.outputs);
+  const int64_t last_i = std::min(i + block.inputs, zeros.layout.inputs);
+  for (int64_t oo = o; oo < last_o; ++oo) {
+    for (int64_t ii = i; ii < last_i; ++ii) {
+      for (int64_t kk = k; kk < k + block.taps; ++kk) {
+        if (!zeros.At(oo, ii, kk)) return 0;
       }
     }
   }
-  return true;
+  return (last_o - o) * (last_i - i) * block.taps;
 }
 
-// Every block of bo×bi channels × bk taps is zero throughout or nowhere, with enough of both.
-bool InBlocks(const Zeros& zeros, int64_t bo, int64_t bi, int64_t bk) {
+// Blocks that are zero throughout explain the weight, and there are enough of both kinds.
+bool InBlocks(const Zeros& zeros, const Block& block) {
   const WeightLayout& layout = zeros.layout;
+  int64_t inside = 0;
   int64_t counts[2] = {0, 0};
-  for (int64_t o = 0; o < layout.outputs; o += bo) {
-    for (int64_t i = 0; i < layout.inputs; i += bi) {
-      for (int64_t k = 0; k < layout.taps; k += bk) {
-        if (!IsUniform(zeros, o, i, k, bo, bi, bk)) return false;
-        ++counts[zeros.At(o, i, k) ? 1 : 0];
+  for (int64_t o = 0; o < layout.outputs; o += block.outputs) {
+    for (int64_t i = 0; i < layout.inputs; i += block.inputs) {
+      for (int64_t k = 0; k < layout.taps; k += block.taps) {
+        const int64_t size = ZeroBlock(zeros, block, o, i, k);
+        inside += size;
+        ++counts[size > 0 ? 1 : 0];
       }
     }
   }
-  return counts[0] >= kEnoughGroups && counts[1] >= kEnoughGroups;
+  return counts[0] >= kEnoughGroups && counts[1] >= kEnoughGroups && Explains(zeros, inside);
 }
 
 std::string Blocks(const Zeros& zeros) {
-  if (zeros.layout.taps > 1 && InBlocks(zeros, 1, 1, zeros.layout.taps)) return "kernels";
+  if (zeros.layout.taps > 1 && InBlocks(zeros, {1, 1, zeros.layout.taps})) return "kernels";
   std::vector<std::pair<int64_t, int64_t>> sizes;
   for (const int64_t bo : {1, 2, 4, 8, 16, 32}) {
     for (const int64_t bi : {1, 2, 4, 8, 16, 32}) {
@@ -118,7 +132,7 @@ std::string Blocks(const Zeros& zeros) {
     return a.first * a.second > b.first * b.second;
   });
   for (const auto& [bo, bi] : sizes) {
-    if (InBlocks(zeros, bo, bi, 1)) return fmt::format("block {}x{}", bo, bi);
+    if (InBlocks(zeros, {bo, bi, 1})) return fmt::format("block {}x{}", bo, bi);
   }
   return "";
 }

@@ -32,7 +32,7 @@ TEST(FpgmMaskGenerator, PrunesTheSmallestMeanDistance) {
   for (const std::string kind : {"l1", "l2", "cos"}) {
     const FpgmMaskGenerator generator({.distance = kind});
     for (int round = 0; round < 30; ++round) {
-      const Shape shape = testing::RandomShape(random);
+      const Shape shape = round == 0 ? Shape{300, 5, 3, 1} : testing::RandomShape(random);
       const Tensor weight = testing::RandomWeight(shape, random.NextBits());
       const int64_t filter = weight.size() / shape[0];
       std::vector<double> means;
@@ -59,6 +59,18 @@ TEST(FpgmMaskGenerator, PrunesTheFilterInTheMiddleNotTheSmallest) {
     const Mask mask = FpgmMaskGenerator({.distance = kind}).Generate(weight, 0.3, kContext);
     EXPECT_EQ(mask.bytes(), std::vector<uint8_t>{0b101});
   }
+}
+
+TEST(FpgmMaskGenerator, SeesTheDistanceOfNearlyEqualFilters) {
+  // They differ in one of 1000 values, and there by a float's spacing or a few: the inner
+  // products alone, 1e9 each, cannot tell. The second is in the middle.
+  Tensor weight(Shape{3, 1000});
+  weight.Fill(1000);
+  weight[1999] = 1000.00006F;
+  weight[2999] = 1000.0003F;
+  const Mask mask = FpgmMaskGenerator({.distance = "l2"}).Generate(weight, 0.3, kContext);
+  EXPECT_TRUE(mask[0] && !mask[1000] && mask[2000]);
+  EXPECT_EQ(mask.CountPruned(), 1000);
 }
 
 TEST(FpgmMaskGenerator, TiesAndZeroFiltersAreDefined) {
