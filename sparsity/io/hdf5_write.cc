@@ -16,7 +16,7 @@ using hdf5::Own;
 
 constexpr int64_t kTargetChunkBytes = int64_t{1} << 20;
 constexpr int64_t kSmallBytes = 1024;  // stored plain
-constexpr unsigned kDeflateLevel = 6;
+constexpr unsigned kDeflateLevel = 4;
 
 // Whole leading rows of about kTargetChunkBytes.
 std::vector<hsize_t> ChunkOf(const std::vector<hsize_t>& dims, size_t element_bytes) {

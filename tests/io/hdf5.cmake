@@ -7,3 +7,4 @@ target_link_libraries(hdf5_hostile_test PRIVATE ZLIB::ZLIB)
 sparsify_test(checkpoint_hostile_test SOURCES checkpoint_hostile_test.cc
   DEPS sparsify_io sparsify_hdf5)
 target_link_libraries(checkpoint_hostile_test PRIVATE ZLIB::ZLIB)
+sparsify_test(model_file_test SOURCES model_file_test.cc DEPS sparsify_io sparsify_onnx)

@@ -164,6 +164,42 @@ NodeBuilder FirstNode(OnnxBuilder& builder) {
   return NodeBuilder(*builder.graph().mutable_node(0));
 }
 
+std::string RichModel() {
+  OnnxBuilder builder(11);
+  builder.Input("x", {1, 4, 8, 8}).Output("y", {1, 3});
+  builder.Floats("w", {4, 4, 3, 3});
+  builder.Floats("fc", {32, 3});
+  builder.Ints("shape", {1, -1});
+  builder.Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1});
+  builder.Ints("one", {1});
+  builder.Ints("three", {3});
+  builder.Floats("scales", {4}, {1, 1, 0.5, 0.5});
+  builder.Floats("roi", {0});
+  for (const char* name : {"s", "b", "m", "v"}) builder.Floats(name, {4});
+  builder.Node("Conv", {"x", "w"}, {"c"}).String("auto_pad", "SAME_UPPER").Ints("strides", {2, 2});
+  builder.Node("BatchNormalization", {"c", "s", "b", "m", "v"}, {"n"});
+  builder.Node("Constant", {}, {"hi"}).Float("value_float", 6);
+  builder.Node("Clip", {"n", "", "hi"}, {"r"});
+  builder.Node("Pad", {"r", "pads"}, {"p"});
+  builder.Node("MaxPool", {"p"}, {"q"}).Ints("kernel_shape", {3, 3}).Int("ceil_mode", 1);
+  builder.Node("Resize", {"q", "roi", "scales"}, {"z"});
+  builder.Node("Split", {"r"}, {"r0", "r1"}).Int("axis", 1).Ints("split", {1, 3});
+  builder.Node("Concat", {"r0", "r1", "r"}, {"j"}).Int("axis", 1);
+  builder.Node("Slice", {"j", "one", "three", "one"}, {"l"});
+  builder.Node("Transpose", {"l"}, {"t"}).Ints("perm", {0, 1, 3, 2});
+  builder.Node("Softmax", {"t"}, {"o"}).Int("axis", 1);
+  builder.Node("ReduceMean", {"z"}, {"g"}).Ints("axes", {2, 3});
+  builder.Node("Mul", {"o", "hi"}, {"u"});
+  builder.Node("Reshape", {"u", "shape"}, {"f"});
+  builder.Node("MatMul", {"f", "fc"}, {"h"});
+  builder.Node("Flatten", {"g"}, {"k"});
+  builder.Node("Gemm", {"k", "gw", "gb"}, {"e"});
+  builder.Floats("gw", {4, 3});
+  builder.Floats("gb", {1});
+  builder.Node("Add", {"h", "e"}, {"y"});
+  return builder.Bytes();
+}
+
 std::string Difference(const Graph& a, const Graph& b) {
   if (a.nodes().size() != b.nodes().size()) return "number of nodes";
   if (a.values().size() != b.values().size()) return "number of values";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "onnx_messages.pb.h"
+#include "sparsity/base/error.h"
 #include "sparsity/graph/graph.h"
 
 namespace sparsify {
@@ -60,20 +61,14 @@ OnnxBuilder OneNode(const std::string& op, int64_t opset,
 /// The attributes of the only node of `builder`, to set before loading.
 NodeBuilder FirstNode(OnnxBuilder& builder);
 
-/// Message of the Error that `body` throws, or "no error".
-template <class Body>
-std::string ErrorOf(Body&& body);
+/// A model with a bit of everything, so that its mutants reach every part of the importer.
+std::string RichModel();
 
 /// Empty, or the first difference between two graphs: structure, names (except the
 /// network's), attributes, and parameters bit by bit.
 std::string Difference(const Graph& a, const Graph& b);
 
-}  // namespace sparsify
-
-#include "sparsity/base/error.h"
-
-namespace sparsify {
-
+/// Message of the Error that `body` throws, or "no error".
 template <class Body>
 std::string ErrorOf(Body&& body) {
   try {
