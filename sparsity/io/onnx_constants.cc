@@ -9,6 +9,14 @@ namespace {
 
 constexpr int64_t kMaxFoldedElements = 256;
 
+// Gives back the memory of the kinds of data that weights come in; clearing would keep it.
+void ReleaseData(pb::TensorProto& tensor) {
+  std::string().swap(*tensor.mutable_raw_data());
+  google::protobuf::RepeatedField<float>().Swap(tensor.mutable_float_data());
+  google::protobuf::RepeatedField<double>().Swap(tensor.mutable_double_data());
+  google::protobuf::RepeatedField<int32_t>().Swap(tensor.mutable_int32_data());
+}
+
 }  // namespace
 
 Tensor Transposed(const Tensor& tensor) {
@@ -82,7 +90,7 @@ ValueId OnnxConstants::Parameter(const std::string& name, ParameterLayout layout
   Tensor tensor = Decode(entry);
   if (transpose) tensor = Transposed(tensor);
   id = AddParameter(entry, transpose ? "_transposed" : "_stored", std::move(tensor));
-  if (entry.tensor->has_raw_data()) delete entry.tensor->release_raw_data();
+  ReleaseData(*entry.tensor);
   return id;
 }
 

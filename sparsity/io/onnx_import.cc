@@ -106,7 +106,7 @@ class Importer {
       if (k > 0 && model_.op(index).type != OpType::kSplit) break;
       std::string name = node.output(k);
       if (name.empty()) {
-        name = fmt::format("{}_output_{}", model_.NodeName(index), k);
+        name = fmt::format("{}_{}_output_{}", node.op_type(), index, k);
         while (model_.IsTaken(name) || graph_.FindValue(name) != kNoValue) name += "_";
       }
       outputs_.push_back(graph_.AddActivation(std::move(name)));
@@ -120,6 +120,10 @@ class Importer {
       if (id == kNoValue) {
         Fail(where_, "output \"{}\" is {}", info.name(),
              constants_.Has(info.name()) ? "a constant" : "made by no node");
+      }
+      if (std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
+                      [id](const Port& port) { return port.value == id; })) {
+        Fail(where_, "output \"{}\" is an input of the graph", info.name());
       }
       if (!seen.insert(info.name()).second)
         Fail(where_, "output \"{}\" is listed twice", info.name());
@@ -147,6 +151,11 @@ class Importer {
     if (node.outputs.empty()) reader.Refuse("has no outputs");
     op.convert(reader, node);
     reader.CheckAllAttributesRead();
+    if (std::all_of(node.inputs.begin(), node.inputs.end(),
+                    [this](ValueId id) { return graph_.value(id).is_parameter; })) {
+      Note("{} computes a constant; fold constants before, or what it makes cannot be pruned",
+           reader.where());
+    }
     graph_.AddNode(std::move(node));
   }
 

@@ -127,6 +127,8 @@ TEST(OnnxHostile, Wiring) {
                 b.Floats("c", {1});
               }),
               HasSubstr("output \"c\" is a constant"));
+  EXPECT_THAT(error([](auto& b) { b.Output("x").Node("Relu", {"x"}, {"y"}); }),
+              HasSubstr("output \"x\" is an input of the graph"));
   EXPECT_THAT(error([](auto& b) { b.Output("y").Output("y").Node("Relu", {"x"}, {"y"}); }),
               HasSubstr("output \"y\" is listed twice"));
   EXPECT_THAT(error([](auto& b) {

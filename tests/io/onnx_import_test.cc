@@ -112,6 +112,15 @@ TEST(OnnxImport, NamesAreMadeAndKeptUnique) {
   EXPECT_EQ(graph.name, "net");
 }
 
+TEST(OnnxImport, OutputsWithoutANameGetOne) {
+  OnnxBuilder builder(13);
+  builder.Input("x", {-1, 4}).Output("b");
+  builder.Node("Split", {"x"}, {"", "b"}).Int("axis", 1);
+  const Graph graph = builder.Load();
+  EXPECT_EQ(graph.value(graph.node(0).outputs[0]).name, "Split_0_output_0");
+  EXPECT_EQ(graph.outputs[0].shape, Shape({-1, 2}));
+}
+
 TEST(OnnxImport, NodesInAnyOrderAndDeadOnesDropped) {
   OnnxBuilder builder(13);
   builder.Input("x", {-1, 3}).Output("y");
@@ -126,6 +135,16 @@ TEST(OnnxImport, NodesInAnyOrderAndDeadOnesDropped) {
   EXPECT_EQ(graph.FindValue("spare"), kNoValue);
   EXPECT_TRUE(log.Contains("node \"node_unused\" reaches no output and is dropped"));
   EXPECT_TRUE(log.Contains("unused constant \"spare\" dropped"));
+}
+
+TEST(OnnxImport, ComputedConstantsAreNoted) {
+  OnnxBuilder builder(13);
+  builder.Input("x", {-1, 3}).Output("y").Floats("w", {2, 3});
+  builder.Node("Transpose", {"w"}, {"t"});
+  builder.Node("MatMul", {"x", "t"}, {"y"});
+  const LogCapture log;
+  EXPECT_EQ(builder.Load().outputs[0].shape, Shape({-1, 2}));
+  EXPECT_TRUE(log.Contains("net.onnx: node \"node_t\" (Transpose, opset 13) computes a constant"));
 }
 
 TEST(OnnxImport, FloatTypesBecomeFloat) {
