@@ -89,7 +89,7 @@ void PadForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   const Mode mode = ModeOf(node);
   const auto steps = RowMajorSteps(x.shape());
   AxisGather gather;
-  gather.fill = static_cast<float>(node.attributes.Float("value", 0));
+  gather.fill = static_cast<float>(node.attributes.Float("constant_value", 0));
   for (size_t axis = 0; axis < steps.size(); ++axis) {
     const int64_t size = x.shape().dims()[axis];
     std::vector<int64_t> offsets(static_cast<size_t>(outputs[0]->shape().dims()[axis]));

@@ -1,5 +1,5 @@
-// Pad by the attributes pads (all begins, then all ends), value, mode (constant, reflect, edge)
-// and axes. Negative pads crop; in modes reflect and edge they are refused.
+// Pad by the attributes pads (all begins, then all ends), constant_value, mode (constant, reflect,
+// edge) and axes. Negative pads crop; in modes reflect and edge they are refused.
 #pragma once
 
 #include <vector>

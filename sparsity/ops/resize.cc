@@ -58,6 +58,7 @@ std::vector<AxisScale> Resolve(const Node& node, const Shape& input) {
   for (const int64_t dim : input.dims()) result.push_back({dim, dim, 1});
   for (size_t i = 0; i < axes.size(); ++i) {
     AxisScale& axis = result[static_cast<size_t>(axes[i])];
+    if (!sizes.empty() && sizes[i] == -1) continue;  // as it is: the batch
     const double asked = sizes.empty() ? std::floor(static_cast<double>(axis.input) * scales[i])
                                        : static_cast<double>(sizes[i]);
     if (!(asked >= 1 && asked < kMaxDim)) {
@@ -88,7 +89,7 @@ float RoundToNearest(const std::string& mode, float x) {
   if (mode == "floor") return std::floor(x);
   if (mode == "ceil") return std::ceil(x);
   if (mode == "round_prefer_ceil") return std::round(x);  // below 0 is clamped anyway
-  return std::ceil(x - 0.5F);  // round_prefer_floor
+  return std::ceil(x - 0.5F);                             // round_prefer_floor
 }
 
 int64_t ClampIndex(float x, int64_t size) {

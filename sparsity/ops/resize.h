@@ -1,6 +1,6 @@
-// Resize by the attributes scales or sizes (for all dimensions, or for those in axes), modes
-// nearest and linear, axis by axis. Coordinates are computed in single precision, as in ONNX
-// Runtime, so that both pick the same neighbour.
+// Resize by the attributes scales or sizes (for all dimensions, or for those in axes; a size of −1
+// keeps a dimension), modes nearest and linear, axis by axis. Coordinates are computed in single
+// precision, as in ONNX Runtime, so that both pick the same neighbour.
 #pragma once
 
 #include <vector>

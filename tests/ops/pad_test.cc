@@ -44,9 +44,9 @@ TEST(Pad, AgreesWithReference) {
     Ints pads = begin;
     pads.insert(pads.end(), end.begin(), end.end());
     const Tensor x = RandomTensor(random, Shape(dims));
-    EXPECT_TRUE(
-        Close(RunOp(OpType::kPad, {&x}, {{"pads", pads}, {"mode", mode}, {"value", -2.5}})[0],
-              reference::Pad(ToArray(x), begin, end, mode, -2.5), 0));
+    EXPECT_TRUE(Close(
+        RunOp(OpType::kPad, {&x}, {{"pads", pads}, {"mode", mode}, {"constant_value", -2.5}})[0],
+        reference::Pad(ToArray(x), begin, end, mode, -2.5), 0));
   }
 }
 

@@ -97,6 +97,12 @@ TEST(Resize, DoublesAsExpectedByHand) {
                    Tensor({1, 1, 1, 4}, {1, 1.5F, 2.5F, 3})));
 }
 
+TEST(Resize, KeepsADimensionOfSizeMinusOne) {
+  const Tensor x({3, 1, 1, 1}, {1, 2, 3});
+  EXPECT_EQ(RunOp(OpType::kResize, {&x}, {{"sizes", Ints{-1, 1, 2, 4}}})[0].shape(),
+            (Shape{3, 1, 2, 4}));
+}
+
 TEST(Resize, ExplainsWhatIsNotSupported) {
   const Tensor x(Shape{1, 1, 4, 4});
   const Floats twice = {1, 1, 2, 2};

@@ -71,7 +71,8 @@ Array Slice(const Array& x, size_t axis, int64_t start, int64_t end, int64_t ste
       kept.push_back(i);
     }
   } else {
-    for (int64_t i = std::min(size - 1, start); i > std::max<int64_t>(-1, end); i += step) {
+    for (int64_t i = std::max<int64_t>(0, std::min(size - 1, start));
+         i > std::max<int64_t>(-1, end); i += step) {
       kept.push_back(i);
     }
   }

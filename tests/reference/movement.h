@@ -9,7 +9,8 @@ namespace reference {
 
 Array Concat(const std::vector<Array>& parts, size_t axis);
 
-/// Python's x[…, start:end:step, …] along one axis.
+/// Python's x[…, start:end:step, …] along one axis, except that a backward walk from before the
+/// first element starts there (ONNX).
 Array Slice(const Array& x, size_t axis, int64_t start, int64_t end, int64_t step);
 
 /// mode: constant, reflect or edge (numpy.pad); negative pads crop (constant only).
