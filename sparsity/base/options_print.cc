@@ -99,6 +99,12 @@ std::string EscapeCell(std::string_view text) {
   return cell;
 }
 
+std::string Sentence(std::string_view text) {
+  std::string sentence(text);
+  if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z') sentence[0] -= 'a' - 'A';
+  return sentence + ".";
+}
+
 /// Collects a table of the level's own keys and, after it, the sections below.
 class MarkdownWriter : public OptionVisitor {
  public:
@@ -122,7 +128,7 @@ class MarkdownWriter : public OptionVisitor {
                  const Body& fields) override {
     const std::string path = path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
     const std::string_view note = present != nullptr && !*present ? " Absent by default." : "";
-    below_ += fmt::format("## `{}:`\n\n{}.{}\n\n", path, help, note);
+    below_ += fmt::format("## `{}:`\n\n{}{}\n\n", path, Sentence(help), note);
     below_ += MarkdownWriter(path).Run(fields);
   }
 

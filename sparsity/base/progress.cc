@@ -39,12 +39,7 @@ Progress::Progress(std::string title, int64_t total, bool on_terminal)
       next_line_(on_terminal ? kFirstUpdate : kFirstLine) {}
 
 Progress::~Progress() {
-  if (!shown_) return;
-  if (on_terminal_) {
-    SetStatusLine("");
-  } else {
-    Note("{}", FormatProgress(title_, done_, total_, Elapsed()));
-  }
+  if (shown_ && on_terminal_) SetStatusLine("");
 }
 
 void Progress::Advance(int64_t n) {
@@ -52,7 +47,7 @@ void Progress::Advance(int64_t n) {
   done_ += n;
   const double seconds = Elapsed();
   if (seconds < next_line_ || CurrentLogLevel() == LogLevel::kWarning) return;
-  if (!on_terminal_ && done_ == total_) return;  // the destructor says it, once
+  if (!on_terminal_ && done_ == total_) return;  // whoever asked for the work reports it
   shown_ = true;
   const std::string text = FormatProgress(title_, done_, total_, seconds);
   if (on_terminal_) {

@@ -60,8 +60,8 @@ TEST(OptionsMarkdown, HasATablePerSection) {
   SampleOptions options;
   const std::string page = OptionsMarkdown(Fields(options));
   EXPECT_THAT(page, HasSubstr("| `flag` | `False` | True or False | a switch |\n"));
-  EXPECT_THAT(page, HasSubstr("## `inner:`\n\nalways there.\n\n| key |"));
-  EXPECT_THAT(page, HasSubstr("## `extra:`\n\nonly if asked. Absent by default.\n"));
+  EXPECT_THAT(page, HasSubstr("## `inner:`\n\nAlways there.\n\n| key |"));
+  EXPECT_THAT(page, HasSubstr("## `extra:`\n\nOnly if asked. Absent by default.\n"));
   EXPECT_THAT(page, HasSubstr("### `kind.kwargs:` of `Grouped`"));
   EXPECT_THAT(page, HasSubstr("kept of each \\| group"));
   EXPECT_THAT(page, Not(HasSubstr("kwargs:` of `Bare`")));

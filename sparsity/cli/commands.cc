@@ -1,0 +1,63 @@
+#include "sparsity/cli/commands.h"
+
+#include <cstdio>
+
+#include "sparsity/base/file.h"
+#include "sparsity/base/options_print.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/base/text.h"
+#include "sparsity/cli/inspect.h"
+#include "sparsity/cli/pipeline.h"
+#include "sparsity/cli/run_config.h"
+#include "sparsity/io/model_file.h"
+
+namespace sparsify {
+namespace {
+
+void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+OptionsDocument LoadDocument(const CommandLine& line) {
+  OptionsDocument document = OptionsDocument::FromFile(line.config);
+  for (const std::string& assignment : line.sets) document.Set(assignment);
+  return document;
+}
+
+void RunConfigured(const CommandLine& line) {
+  const OptionsDocument document = LoadDocument(line);
+  RunConfig config = ReadRunConfig(document);
+  if (!line.output.empty()) config.output.dir = line.output;
+  if (line.command == Command::kEvaluate) {
+    EvaluateModel(config, document);
+  } else {
+    RunPipeline(config, document, {line.resume, line.dry_run});
+  }
+}
+
+void Convert(const CommandLine& line) {
+  SaveModelFile(LoadModelFile(line.input_file), line.output_file);
+  Print(fmt::format("{}: {}\n", line.output_file, FormatBytes(FileSize(line.output_file))));
+}
+
+}  // namespace
+
+void RunCommand(const CommandLine& line) {
+  SetLogLevel(line.log_level);
+  SetThreads(line.threads);
+  switch (line.command) {
+    case Command::kRun:
+    case Command::kEvaluate:
+      return RunConfigured(line);
+    case Command::kInspect:
+      return Print(InspectModel(LoadModelFile(line.input_file), line.input_file));
+    case Command::kConvert:
+      return Convert(line);
+    case Command::kHelpConfig: {
+      RunConfig defaults;
+      return Print(line.markdown ? ConfigReference() : OptionsHelp(Fields(defaults)));
+    }
+    case Command::kPrintText:
+      return Print(line.text);
+  }
+}
+
+}  // namespace sparsify

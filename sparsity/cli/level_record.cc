@@ -1,0 +1,103 @@
+#include "sparsity/cli/level_record.h"
+
+#include <filesystem>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/options_print.h"
+#include "sparsity/base/options_yaml.h"
+
+namespace sparsify {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Cells = std::vector<std::string>;
+
+void AppendRows(const Cells& cells, CsvTable& table) {
+  const size_t columns = table.header.size();
+  for (size_t i = 0; i + columns <= cells.size(); i += columns) {
+    const auto first = cells.begin() + static_cast<std::ptrdiff_t>(i);
+    table.rows.emplace_back(first, first + static_cast<std::ptrdiff_t>(columns));
+  }
+}
+
+CsvTable Collect(const std::vector<LevelRecord>& records, const Cells& header,
+                 const Cells LevelRecord::*cells) {
+  CsvTable table = {header, {}};
+  for (const LevelRecord& record : records) AppendRows(record.*cells, table);
+  return table;
+}
+
+void CheckCells(const Cells& cells, const Cells& columns, const std::string& path,
+                std::string_view key) {
+  if (cells.size() % columns.size() == 0) return;
+  Fail(path, "{}: {} cells, expected rows of {}; remove the file to redo this level", key,
+       cells.size(), columns.size());
+}
+
+}  // namespace
+
+void LevelRecord::VisitFields(OptionVisitor& v) {
+  v.Field("sparsity", sparsity, {.min = 0, .max = 100, .max_open = true}, "percent, 0: dense");
+  v.Field("checkpoint_bytes", checkpoint_bytes, {.min = 0}, "size of the checkpoint");
+  v.Field("accuracy", accuracy, "cells of accuracy.csv");
+  v.Field("layers", layers, "cells of layers.csv");
+  v.Field("speedup", speedup, "cells of speedup.csv");
+}
+
+void WriteRecord(const LevelRecord& record, const std::string& path) {
+  LevelRecord copy = record;
+  WriteFileAtomically(path, ResolvedYaml(Fields(copy)));
+}
+
+std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string& checkpoint_path) {
+  if (!fs::exists(path)) return std::nullopt;
+  LevelRecord record;
+  OptionsDocument::FromFile(path).Read(record);
+  CheckCells(record.accuracy, AccuracyColumns(), path, "accuracy");
+  CheckCells(record.layers, LayerColumns(), path, "layers");
+  CheckCells(record.speedup, SpeedupColumns(), path, "speedup");
+  if (record.checkpoint_bytes == 0) return record;
+  if (!fs::exists(checkpoint_path) || FileSize(checkpoint_path) != record.checkpoint_bytes) {
+    Warn("{}: missing or not as it was written; this level is done again", checkpoint_path);
+    return std::nullopt;
+  }
+  return record;
+}
+
+const Cells& AccuracyColumns() {
+  static const Cells columns = {"network", "method", "sparsity",  "achieved_sparsity",
+                                "top1",    "top5",   "agreement", "loss",
+                                "images",  "seconds"};
+  return columns;
+}
+
+const Cells& LayerColumns() {
+  static const Cells columns = {"sparsity",   "layer",         "shape",    "macs",
+                                "parameters", "requested",     "achieved", "skipped",
+                                "kernel",     "dense_time_ms", "time_ms",  "stayed_dense"};
+  return columns;
+}
+
+const Cells& SpeedupColumns() {
+  static const Cells columns = {
+      "network",     "batch",        "threads",       "precision",   "isa",
+      "sparsity",    "DAGs",         "time_ms",       "speedup",     "memory_size_MB",
+      "blob_MB",     "bandwidth_MB", "dense_time_ms", "time_min_ms", "dense_time_min_ms",
+      "speedup_min", "max_error",    "steal_percent", "dense_layers"};
+  return columns;
+}
+
+CsvTable AccuracyTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, AccuracyColumns(), &LevelRecord::accuracy);
+}
+CsvTable LayerTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, LayerColumns(), &LevelRecord::layers);
+}
+CsvTable SpeedupTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, SpeedupColumns(), &LevelRecord::speedup);
+}
+
+}  // namespace sparsify

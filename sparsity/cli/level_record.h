@@ -1,0 +1,41 @@
+// The record of one finished level: everything that the tables and the report need, so
+// that a resumed run does not have to do it again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sparsity/base/options.h"
+#include "sparsity/report/csv.h"
+
+namespace sparsify {
+
+struct LevelRecord {
+  double sparsity = 0;                // percent as requested; 0: the dense network
+  int64_t checkpoint_bytes = 0;       // 0: no checkpoint
+  std::vector<std::string> accuracy;  // cells of rows of accuracy.csv, and so on
+  std::vector<std::string> layers;
+  std::vector<std::string> speedup;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+void WriteRecord(const LevelRecord& record, const std::string& path);
+
+/// The record, or nothing when the level has to be done (again): there is no record, or its
+/// checkpoint is missing or has another size (said with a warning). A damaged record throws.
+std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string& checkpoint_path);
+
+/// Headers of the three tables.
+const std::vector<std::string>& AccuracyColumns();
+const std::vector<std::string>& LayerColumns();
+const std::vector<std::string>& SpeedupColumns();
+
+/// All records' rows as one table each.
+CsvTable AccuracyTable(const std::vector<LevelRecord>& records);
+CsvTable LayerTable(const std::vector<LevelRecord>& records);
+CsvTable SpeedupTable(const std::vector<LevelRecord>& records);
+
+}  // namespace sparsify

@@ -1,0 +1,159 @@
+#include "sparsity/cli/measure_level.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/cli/run_folder.h"
+
+namespace sparsify {
+namespace {
+
+std::string Megabytes(int64_t bytes) {
+  return fmt::format("{:.3f}", static_cast<double>(bytes) / 1e6);
+}
+
+std::string Milliseconds(double ms) { return fmt::format("{:.4f}", ms); }
+
+std::string MethodName(const RunConfig& config) {
+  return fmt::format("{}/{}", config.sparsity.mask_generator.type, config.sparsity.allocation.type);
+}
+
+/// The layers that run dense, separated by blanks.
+std::string DenseLayers(const PlanReport& plan) {
+  std::vector<std::string> names;
+  for (const StepReport& step : plan.steps) {
+    if (step.is_layer && !step.reason.empty()) names.push_back(step.name);
+  }
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+std::vector<std::string> SpeedupRow(const std::string& network, const SpeedRow& row) {
+  return {network,
+          fmt::format("{}", row.batch),
+          fmt::format("{}", row.threads),
+          row.precision,
+          row.isa,
+          FormatPercent(row.sparsity),
+          fmt::format("{}", row.plan.fused_steps),
+          Milliseconds(row.sparse.median_ms),
+          fmt::format("{:.3f}", row.speedup),
+          Megabytes(row.plan.constant_bytes + row.plan.arena_bytes),
+          Megabytes(row.plan.constant_bytes),
+          Megabytes(row.plan.bandwidth_bytes),
+          Milliseconds(row.dense.median_ms),
+          Milliseconds(row.sparse.min_ms),
+          Milliseconds(row.dense.min_ms),
+          fmt::format("{:.3f}", row.speedup_min),
+          fmt::format("{:.2e}", row.max_error),
+          fmt::format("{:.1f}", row.steal_percent),
+          DenseLayers(row.plan)};
+}
+
+const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string& layer) {
+  if (rows.empty()) return nullptr;
+  const std::vector<StepReport>& steps = rows.front().plan.steps;
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepReport& step) {
+    return step.is_layer && step.name == layer;
+  });
+  return found == steps.end() ? nullptr : &*found;
+}
+
+void WarnOfSlowdown(const SpeedRow& row) {
+  constexpr double kNoise = 0.98;
+  if (row.sparsity == 0 || row.speedup >= kNoise) return;
+  Warn(
+      "{} % sparse is slower than dense at batch {}, {} threads: speed-up {:.2f} "
+      "(speedup.csv names the layers that stayed dense)",
+      FormatPercent(row.sparsity), row.batch, row.threads, row.speedup);
+}
+
+}  // namespace
+
+Evaluation EvaluateNetwork(const PreparedRun& run, const Graph& graph, const std::string& title,
+                           const std::vector<int64_t>* dense_predictions) {
+  EvaluateOptions options;
+  options.batch = UsableBatch(graph, run.config.evaluation.batch);
+  options.label_offset = run.config.data.transform.label_offset;
+  options.reference = dense_predictions;
+  options.progress = title;
+  return Evaluate(*run.evaluation, DenseForward(graph, options.batch), options);
+}
+
+std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, double achieved,
+                                     const Evaluation& evaluation) {
+  return {run.network,
+          percent == 0 ? "dense" : MethodName(run.config),
+          FormatPercent(percent),
+          fmt::format("{:.2f}", achieved * 100),
+          fmt::format("{:.2f}", evaluation.top1),
+          fmt::format("{:.2f}", evaluation.top5),
+          fmt::format("{:.2f}", evaluation.agreement),
+          fmt::format("{:.4f}", evaluation.loss),
+          fmt::format("{}", evaluation.images),
+          fmt::format("{:.2f}", evaluation.seconds)};
+}
+
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes) {
+  const double chance = 100.0 / static_cast<double>(classes);
+  const double near_chance = std::min(2 * chance, chance + 10);
+  if (sparse_top1 >= near_chance || dense_top1 < 2 * near_chance) return;
+  Warn(
+      "accuracy has collapsed at {} %: top-1 {:.2f} % (dense {:.2f} %, guessing {:.2f} %); prune "
+      "less, or repair the weights",
+      FormatPercent(percent), sparse_top1, dense_top1, chance);
+}
+
+std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent) {
+  std::vector<SpeedRow> rows;
+  if (!run.config.benchmark) return rows;
+  for (const int64_t batch : run.config.benchmark->batch) {
+    for (const int64_t threads : run.config.benchmark->threads) {
+      ThrowIfInterrupted();
+      SpeedRow row = MeasureSpeedup(graph, batch, static_cast<int>(threads), *run.config.benchmark);
+      row.sparsity = percent;
+      WarnOfSlowdown(row);
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+std::vector<std::string> SpeedupCells(const PreparedRun& run, const std::vector<SpeedRow>& rows) {
+  std::vector<std::string> cells;
+  for (const SpeedRow& row : rows) {
+    const auto row_cells = SpeedupRow(run.network, row);
+    cells.insert(cells.end(), row_cells.begin(), row_cells.end());
+  }
+  return cells;
+}
+
+std::vector<std::string> LayerCells(const PreparedRun& run, double percent,
+                                    const std::vector<LayerSparsity>& layers,
+                                    const std::vector<SpeedRow>& rows) {
+  std::vector<std::string> cells;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Layer& layer = run.layers[i];
+    const StepReport* step = FindStep(rows, layer.name);
+    const std::vector<std::string> row = {
+        FormatPercent(percent),
+        layer.name,
+        layer.weight_shape.ToString(),
+        fmt::format("{}", layer.macs),
+        fmt::format("{}", layer.parameters),
+        fmt::format("{:.2f}", layers[i].requested * 100),
+        fmt::format("{:.2f}", layers[i].achieved * 100),
+        layers[i].skipped,
+        step != nullptr ? step->kernel : "",
+        step != nullptr && step->dense_time_ms > 0 ? Milliseconds(step->dense_time_ms) : "",
+        step != nullptr && step->time_ms > 0 ? Milliseconds(step->time_ms) : "",
+        step != nullptr ? step->reason : ""};
+    cells.insert(cells.end(), row.begin(), row.end());
+  }
+  return cells;
+}
+
+}  // namespace sparsify

@@ -1,0 +1,37 @@
+// What is measured on one level: accuracy and speed, as rows for the tables.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sparsity/cli/level_record.h"
+#include "sparsity/cli/prepare.h"
+#include "sparsity/executor/measure.h"
+#include "sparsity/training/evaluate.h"
+
+namespace sparsify {
+
+/// Evaluates `graph`; agreement is counted against `dense_predictions` unless null.
+Evaluation EvaluateNetwork(const PreparedRun& run, const Graph& graph, const std::string& title,
+                           const std::vector<int64_t>* dense_predictions);
+
+/// A row of accuracy.csv. `percent` 0 is the dense network.
+std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, double achieved,
+                                     const Evaluation& evaluation);
+
+/// Warns when a network that could classify has come near guessing.
+/// `dense_top1` and `sparse_top1` are percent.
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes);
+
+/// Measures every combination of the benchmark section; empty when there is none.
+std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent);
+
+/// Rows of speedup.csv, cells in sequence.
+std::vector<std::string> SpeedupCells(const PreparedRun& run, const std::vector<SpeedRow>& rows);
+
+/// Rows of layers.csv, cells in sequence; kernels and times are the first measurement's.
+std::vector<std::string> LayerCells(const PreparedRun& run, double percent,
+                                    const std::vector<LayerSparsity>& layers,
+                                    const std::vector<SpeedRow>& rows);
+
+}  // namespace sparsify

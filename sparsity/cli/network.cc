@@ -1,0 +1,78 @@
+#include "sparsity/cli/network.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/executor/plan.h"
+#include "sparsity/ops/infer_shapes.h"
+
+namespace sparsify {
+namespace {
+
+/// A plan and the buffers of one full batch.
+struct DensePlan {
+  DensePlan(const Graph& graph, int64_t batch_size)
+      : batch(batch_size),
+        plan(graph, {.batch = batch_size, .threads = Threads(), .allow_sparse = false}),
+        images(plan.input_shapes().at(0)),
+        scores(plan.output_shapes().at(0)) {}
+
+  void Run(const Tensor& input, Tensor& logits) {
+    const int64_t count = input.shape()[0];
+    if (count > batch) {
+      Fail("forward pass", "{} images for a plan of {}", count, batch);
+    }
+    const float* source = input.data();
+    if (count < batch) {
+      images.Fill(0);
+      std::copy_n(source, input.size(), images.data());
+      source = images.data();
+    }
+    plan.Run({source}, {scores.data()});
+    const int64_t classes = scores.size() / batch;
+    logits.Resize({count, classes});
+    std::copy_n(scores.data(), logits.size(), logits.data());
+  }
+
+  const int64_t batch;
+  const Plan plan;
+  Tensor images;
+  Tensor scores;
+};
+
+}  // namespace
+
+void RequireClassifier(const Graph& graph, const std::string& path) {
+  if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
+    Fail(path, "{} inputs and {} outputs, expected a network with one of each", graph.inputs.size(),
+         graph.outputs.size());
+  }
+  if (graph.inputs[0].shape.rank() < 2) {
+    Fail(path, "input shape {}, expected N×C×H×W", graph.inputs[0].shape.ToString());
+  }
+}
+
+Shape ImageShape(const Graph& graph) {
+  const std::vector<int64_t>& dims = graph.inputs.at(0).shape.dims();
+  return Shape(std::vector<int64_t>(dims.begin() + 1, dims.end()));
+}
+
+int64_t ClassCount(const Graph& graph) {
+  const int64_t batch = UsableBatch(graph, 1);
+  const auto shapes = InferShapes(graph, batch);
+  return shapes.at(static_cast<size_t>(graph.outputs.at(0).value)).NumElements() / batch;
+}
+
+int64_t UsableBatch(const Graph& graph, int64_t wanted) {
+  const int64_t fixed = graph.inputs.at(0).shape[0];
+  return fixed > 0 ? fixed : wanted;
+}
+
+ForwardFunction DenseForward(const Graph& graph, int64_t batch) {
+  const auto plan = std::make_shared<DensePlan>(graph, batch);
+  return [plan](const Tensor& images, Tensor& logits) { plan->Run(images, logits); };
+}
+
+}  // namespace sparsify

@@ -1,0 +1,28 @@
+// A network as the commands use it: one image input, one output of class scores.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sparsity/graph/graph.h"
+#include "sparsity/training/evaluate.h"
+
+namespace sparsify {
+
+/// Throws Error (naming `path`) unless the graph has one input and one output.
+void RequireClassifier(const Graph& graph, const std::string& path);
+
+/// Shape of one input image, C×H×W.
+Shape ImageShape(const Graph& graph);
+
+/// Number of scores an image gets.
+int64_t ClassCount(const Graph& graph);
+
+/// `wanted`, or the batch size that the network's file fixes.
+int64_t UsableBatch(const Graph& graph, int64_t wanted);
+
+/// Forward pass over a dense plan of `batch` images and Threads() threads; fewer images are
+/// padded. `graph` may be destroyed afterwards.
+ForwardFunction DenseForward(const Graph& graph, int64_t batch);
+
+}  // namespace sparsify

@@ -1,0 +1,96 @@
+#include "sparsity/cli/pipeline.h"
+
+#include <fmt/ranges.h>
+
+#include <cstdio>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/cli/prepare.h"
+#include "sparsity/cli/run_folder.h"
+#include "sparsity/cli/runner.h"
+#include "sparsity/io/model_file.h"
+
+namespace sparsify {
+namespace {
+
+void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+/// The columns that fit a terminal.
+CsvTable Narrow(const CsvTable& table, const std::vector<std::string>& columns) {
+  CsvTable narrow = {columns, {}};
+  for (const auto& row : table.rows) {
+    auto& cells = narrow.rows.emplace_back();
+    for (const std::string& column : columns) cells.push_back(row[table.Column(column)]);
+  }
+  return narrow;
+}
+
+void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& records,
+                  const RunFiles& files) {
+  if (run.evaluation) Print(fmt::format("\n{}", FormatConsoleTable(AccuracyTable(records))));
+  if (run.config.benchmark) {
+    const CsvTable table =
+        Narrow(SpeedupTable(records),
+               {"sparsity", "batch", "threads", "precision", "isa", "DAGs", "time_ms",
+                "dense_time_ms", "speedup", "memory_size_MB", "blob_MB", "bandwidth_MB"});
+    Print(fmt::format("\n{}", FormatConsoleTable(table)));
+  }
+  Print(
+      fmt::format("\nresults in {}: report.html, accuracy.csv, speedup.csv, layers.csv, "
+                  "resolved.yaml, checkpoints/\n",
+                  files.folder()));
+}
+
+void RefuseMissingFeatures(const std::vector<std::string>& missing) {
+  if (missing.empty()) return;
+  throw Error(ErrorKind::kUsage, fmt::format("{}", fmt::join(missing, "\n  ")));
+}
+
+}  // namespace
+
+void RunPipeline(const RunConfig& config, const OptionsDocument& document,
+                 const RunRequest& request) {
+  const std::vector<std::string> missing = MissingFeatures(config, document);
+  if (!request.dry_run) RefuseMissingFeatures(missing);
+  for (const std::string& line : UnusedSettings(config, document)) Note("{}", line);
+  const PreparedRun run = PrepareRun(config, document);
+  const RunFiles files(config.output.dir);
+  const RunIdentity identity = IdentityOf(config, run.model.graph);
+  if (request.dry_run) {
+    Print(DescribePlan(run, CheckRunFolder(files, identity, run.levels, request.resume)));
+    CheckDiskSpace(run);
+    std::fflush(stdout);
+    RefuseMissingFeatures(missing);
+    return;
+  }
+  CheckDiskSpace(run);
+  OpenRunFolder(files, config, identity, run.levels, request.resume);
+  Runner runner(run, files);
+  runner.Run();
+  PrintResults(run, runner.records(), files);
+}
+
+void EvaluateModel(const RunConfig& config, const OptionsDocument& document) {
+  if (!config.data.evaluation) {
+    FailUsage(document.Where("data.evaluation"), "missing; nothing to evaluate on");
+  }
+  const Checkpoint model = LoadModelFile(config.model.path);
+  const Graph& graph = model.graph;
+  RequireClassifier(graph, config.model.path);
+  const auto dataset = OpenDataset(*config.data.evaluation, config.data.transform,
+                                   ImageShape(graph), "data.evaluation");
+  EvaluateOptions options;
+  options.batch = UsableBatch(graph, config.evaluation.batch);
+  options.label_offset = config.data.transform.label_offset;
+  options.progress = "evaluate";
+  const Evaluation result = Evaluate(*dataset, DenseForward(graph, options.batch), options);
+  Print(FormatConsoleTable(
+      {{"network", "top1", "top5", "loss", "images", "seconds"},
+       {{graph.name, fmt::format("{:.2f}", result.top1), fmt::format("{:.2f}", result.top5),
+         fmt::format("{:.4f}", result.loss), fmt::format("{}", result.images),
+         fmt::format("{:.2f}", result.seconds)}}}));
+}
+
+}  // namespace sparsify

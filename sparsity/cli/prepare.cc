@@ -1,0 +1,180 @@
+#include "sparsity/cli/prepare.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "schedulers/amba_level_prune_scheduler.h"
+#include "sparsity/base/error.h"
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/text.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/cli/run_folder.h"
+#include "sparsity/io/model_file.h"
+#include "sparsity/ops/infer_shapes.h"
+#include "sparsity/report/csv.h"
+
+namespace sparsify {
+namespace {
+
+/// Where the published scheduler brings its own selection and allocation, those count.
+LayerSelectionOptions SelectionOf(const SparsityOptions& options) {
+  return options.scheduler.type == "AmbaLevelPruneScheduler"
+             ? options.scheduler.amba_level_prune.selection
+             : options.layers;
+}
+
+AllocationOptions AllocationOf(const SparsityOptions& options) {
+  return options.scheduler.type == "AmbaLevelPruneScheduler"
+             ? AllocationOf(options.scheduler.amba_level_prune)
+             : options.allocation;
+}
+
+void CheckBatches(const PreparedRun& run, const OptionsDocument& document) {
+  const int64_t fixed = run.model.graph.inputs.at(0).shape[0];
+  if (fixed <= 0 || !run.config.benchmark) return;
+  for (const int64_t batch : run.config.benchmark->batch) {
+    if (batch == fixed) continue;
+    FailUsage(document.Where("benchmark.batch"), "{}, but {} fixes the batch size to {}; use [{}]",
+              batch, run.config.model.path, fixed, fixed);
+  }
+}
+
+std::string OrNone(const std::vector<std::string>& items) {
+  return items.empty() ? "none" : fmt::format("{}", fmt::join(items, ", "));
+}
+
+/// "3 layers: depthwise (dw_no_prune)" for each reason.
+std::vector<std::string> SkippedByReason(const std::vector<std::string>& skipped) {
+  std::map<std::string, int64_t> counts;
+  for (const std::string& reason : skipped) {
+    if (!reason.empty()) ++counts[reason];
+  }
+  std::vector<std::string> lines;
+  for (const auto& [reason, count] : counts) lines.push_back(fmt::format("{} × {}", count, reason));
+  return lines;
+}
+
+std::string DescribeNetwork(const PreparedRun& run) {
+  int64_t macs = 0;
+  for (const Layer& layer : run.layers) macs += layer.macs;
+  const auto pruned = std::count(run.skipped.begin(), run.skipped.end(), "");
+  return fmt::format(
+      "network     {} ({}): input {}, {} classes, {:.3f} M parameters, {:.1f} M multiply-adds\n"
+      "layers      {} of {} are pruned; stay dense: {}\n",
+      run.network, run.config.model.path, ImageShape(run.model.graph).ToString(), run.classes,
+      static_cast<double>(CountParameters(run.model.graph)) / 1e6, static_cast<double>(macs) / 1e6,
+      pruned, run.layers.size(), OrNone(SkippedByReason(run.skipped)));
+}
+
+std::string DescribeMethod(const RunConfig& config) {
+  const SparsityOptions& s = config.sparsity;
+  const std::string repair = s.reconstruction ? s.reconstruction->pattern + "-wise" : "none";
+  return fmt::format("method      {}, {}, {} allocation, repair: {}\n", s.mask_generator.type,
+                     s.scheduler.type, AllocationOf(s).type, repair);
+}
+
+std::string DescribeLevels(const PreparedRun& run) {
+  std::string text = "sparsities  percent of the pruned layers' weights; lowest … highest layer\n";
+  for (size_t i = 0; i < run.levels.size(); ++i) {
+    double low = 1;
+    double high = 0;
+    for (const LayerTarget& target : run.targets[i]) {
+      if (!target.skipped.empty()) continue;
+      low = std::min(low, target.sparsity);
+      high = std::max(high, target.sparsity);
+    }
+    text += fmt::format("            {:>5} %: {:.1f} … {:.1f} %\n", FormatPercent(run.levels[i]),
+                        low * 100, high * 100);
+  }
+  return text;
+}
+
+std::string DescribeMeasurements(const PreparedRun& run) {
+  std::string text = run.evaluation
+                         ? fmt::format("evaluation  {} images of {}, {} at a time\n",
+                                       run.evaluation->size(), run.config.data.evaluation->path,
+                                       UsableBatch(run.model.graph, run.config.evaluation.batch))
+                         : "evaluation  none (no data.evaluation)\n";
+  if (const auto& b = run.config.benchmark) {
+    text += fmt::format("benchmark   batch [{}], threads [{}], {}, {} repetitions\n",
+                        fmt::join(b->batch, ", "), fmt::join(b->threads, ", "),
+                        fmt::join(b->precision, ", "), b->repetitions);
+  } else {
+    text += "benchmark   none\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document) {
+  PreparedRun run;
+  run.config = config;
+  run.levels = SweepLevels(config, document);
+  run.model = LoadModelFile(config.model.path);
+  const Graph& graph = run.model.graph;
+  RequireClassifier(graph, config.model.path);
+  CheckParametersFinite(graph, config.model.path);
+  run.network = std::filesystem::path(config.model.path).stem().string();
+  run.classes = ClassCount(graph);
+  run.layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+  if (run.layers.empty()) {
+    Fail(config.model.path, "no convolution and no fully connected layer; nothing to prune");
+  }
+  CheckBatches(run, document);
+  run.skipped = SelectLayers(run.layers, SelectionOf(config.sparsity));
+  if (std::count(run.skipped.begin(), run.skipped.end(), "") == 0) {
+    Fail(config.model.path, "every layer is excluded from pruning ({})",
+         OrNone(SkippedByReason(run.skipped)));
+  }
+  for (const double level : run.levels) {
+    run.targets.push_back(
+        Allocate(graph, run.layers, run.skipped, level / 100, AllocationOf(config.sparsity)));
+  }
+  if (config.data.evaluation) {
+    run.evaluation = OpenDataset(*config.data.evaluation, config.data.transform, ImageShape(graph),
+                                 "data.evaluation");
+  } else {
+    Warn("no data.evaluation: accuracy is not measured");
+  }
+  return run;
+}
+
+int64_t EstimateCheckpointBytes(const PreparedRun& run) {
+  // Kept weights as floats, a mask bit a weight, and a margin for the structure.
+  constexpr double kStructureBytes = 262144;
+  const auto parameters = static_cast<double>(CountParameters(run.model.graph));
+  double bytes = 0;
+  for (const double level : run.levels) {
+    bytes += parameters * (4 * (1 - level / 100) + 0.5) + kStructureBytes;
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+void CheckDiskSpace(const PreparedRun& run) {
+  const std::string& folder = run.config.output.dir;
+  const int64_t needed = EstimateCheckpointBytes(run);
+  const int64_t available = FreeDiskSpace(folder);
+  if (needed <= available) return;
+  Fail(folder,
+       "the checkpoints need about {}, {} are free; make room or choose another folder "
+       "with --output DIR",
+       FormatBytes(needed), FormatBytes(available));
+}
+
+std::string DescribePlan(const PreparedRun& run, const std::string& folder_state) {
+  const std::string& folder = run.config.output.dir;
+  return DescribeNetwork(run) + DescribeMethod(run.config) + DescribeLevels(run) +
+         DescribeMeasurements(run) +
+         fmt::format(
+             "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
+             "speedup.csv, layers.csv, resolved.yaml, report.html\n",
+             folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
+             FormatBytes(FreeDiskSpace(folder)));
+}
+
+}  // namespace sparsify

@@ -1,0 +1,42 @@
+// Everything a run needs, loaded and checked before anything is written or computed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sparsity/allocation/allocation.h"
+#include "sparsity/cli/run_config.h"
+#include "sparsity/data/dataset.h"
+#include "sparsity/graph/layers.h"
+#include "sparsity/io/checkpoint.h"
+
+namespace sparsify {
+
+struct PreparedRun {
+  RunConfig config;
+  Checkpoint model;  // as loaded, dense
+  std::string network;
+  std::vector<Layer> layers;
+  std::vector<std::string> skipped;               // by layer: why it stays dense, or empty
+  std::vector<double> levels;                     // percent
+  std::vector<std::vector<LayerTarget>> targets;  // by level and layer
+  std::unique_ptr<Dataset> evaluation;            // null: accuracy is not measured
+  int64_t classes = 0;
+};
+
+/// Loads the model and opens the data; settles which layers are pruned and by how much.
+/// Throws Error for whatever does not fit.
+PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document);
+
+/// Upper bound of the bytes of all checkpoints of the run.
+int64_t EstimateCheckpointBytes(const PreparedRun& run);
+
+/// Throws Error when the checkpoints will not fit on the disk.
+void CheckDiskSpace(const PreparedRun& run);
+
+/// The plan for a person: network, layers, sparsities, data, measurements, files.
+std::string DescribePlan(const PreparedRun& run, const std::string& folder_state);
+
+}  // namespace sparsify

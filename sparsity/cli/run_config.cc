@@ -1,0 +1,193 @@
+#include "sparsity/cli/run_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "schedulers/scheduler.h"
+#include "sparsity/base/error.h"
+#include "sparsity/base/options_print.h"
+
+namespace sparsify {
+namespace {
+
+constexpr std::string_view kProgressiveKey = "sparsity.progressive.sparsity_tables";
+constexpr std::string_view kSchedulerTableKey = "sparsity.scheduler.kwargs.sparsity_table";
+constexpr std::string_view kKwargsSparsityKey = "sparsity.mask_generator.kwargs.sparsity";
+
+void CheckIncreasing(const std::vector<double>& levels, const std::string& where) {
+  for (size_t i = 1; i < levels.size(); ++i) {
+    if (levels[i] > levels[i - 1]) continue;
+    FailUsage(where, "{} after {}; sparsities must increase", levels[i], levels[i - 1]);
+  }
+}
+
+/// A fraction where percent belongs. Nobody prunes less than one percent on purpose.
+void CheckPercent(const std::vector<double>& levels, const std::string& where) {
+  for (const double level : levels) {
+    if (level <= 0 || level >= 1) continue;
+    FailUsage(where, "{} means {} percent here; this key is in percent: write {} for {} %", level,
+              level, level * 100, level * 100);
+  }
+}
+
+/// 100 times `fraction` without the last bits' noise: 0.57 gives 57.
+double PercentOf(double fraction) { return std::round(fraction * 1e8) / 1e6; }
+
+/// Fractions from the first place that gives some; may be empty.
+std::vector<double> RequestedLevels(const RunConfig& config) {
+  std::vector<double> levels;
+  for (const double percent : config.sweep) levels.push_back(percent / 100);
+  if (!levels.empty()) return levels;
+  if (config.sparsity.progressive) return config.sparsity.progressive->sparsity_tables;
+  if (config.sparsity.mask_generator.sparsity) return {*config.sparsity.mask_generator.sparsity};
+  return {};
+}
+
+/// Runs `body`; an Error of it gets the place of `key` in front.
+template <class Body>
+auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(ErrorKind::kUsage, fmt::format("{}: {}", document.Where(key), error.what()));
+  }
+}
+
+}  // namespace
+
+void ModelOptions::VisitFields(OptionVisitor& v) {
+  v.Field("path", path, "trained network, .onnx or a checkpoint .h5; required");
+}
+
+void SparsityOptions::VisitFields(OptionVisitor& v) {
+  v.Section("mask_generator", mask_generator, "which weights of a layer go");
+  v.Section("fake_sparse", fake_sparse, "how a mask acts while weights change");
+  v.Section("scheduler", scheduler, "how much and when");
+  v.Section("allocation", allocation, "how much of each layer goes at one network sparsity");
+  v.Section("layers", layers, "which layers stay dense");
+  v.Field("cali_batchsize", cali_batchsize, {.min = 1},
+          "number of calibration batches for reconstruction");
+  v.OptionalSection("reconstruction", reconstruction, "new values for the weights that stay");
+  v.OptionalSection("progressive", progressive, "reconstruction over several sparsities in turn");
+}
+
+void EvaluationOptions::VisitFields(OptionVisitor& v) {
+  v.Field("batch", batch, {.min = 1, .max = 65536}, "images a forward pass");
+}
+
+void OutputOptions::VisitFields(OptionVisitor& v) {
+  v.Field("dir", dir, "folder for tables, checkpoints and the report; --output wins over it");
+}
+
+void RunConfig::VisitFields(OptionVisitor& v) {
+  v.Field("sweep", sweep, {.min = 0, .max = 100, .min_open = true, .max_open = true},
+          "network sparsities to go through, percent, increasing");
+  v.Field("seed", seed, {.min = 0}, "of everything random; same seed, same masks");
+  v.Section("model", model, "the network to prune");
+  v.Section("data", data, "images and how they become network inputs");
+  v.Section("sparsity", sparsity, "what is pruned, how, and how it is repaired");
+  v.Section("evaluation", evaluation, "how accuracy is measured");
+  v.OptionalSection("benchmark", benchmark, "how speed is measured; None: not at all");
+  v.Section("output", output, "where results go");
+}
+
+RunConfig ReadRunConfig(const OptionsDocument& document) {
+  RunConfig config;
+  document.Read(config);
+  if (config.model.path.empty()) {
+    FailUsage(document.Where("model.path"), "missing; name a trained network, .onnx or .h5");
+  }
+  if (config.output.dir.empty()) {
+    FailUsage(document.Where("output.dir"), "empty; name a folder for the results");
+  }
+  CheckPercent(config.sweep, document.Where("sweep"));
+  CheckIncreasing(config.sweep, document.Where("sweep"));
+  const auto& table = config.sparsity.scheduler.amba_level_prune.sparsity_table;
+  CheckPercent(table, document.Where(kSchedulerTableKey));
+  CheckIncreasing(table, document.Where(kSchedulerTableKey));
+  if (config.sparsity.progressive) {
+    CheckIncreasing(config.sparsity.progressive->sparsity_tables, document.Where(kProgressiveKey));
+  }
+  WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
+  if (NotBuilt(config.sparsity.mask_generator).empty()) {
+    WithPlace(document, "sparsity.mask_generator",
+              [&] { MakeMaskGenerator(config.sparsity.mask_generator); });
+  }
+  return config;
+}
+
+std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
+  // Only the stages' sparsities count here, and they do not depend on the iterations.
+  constexpr int64_t kPlentyOfIterations = int64_t{1} << 40;
+  const auto stages = WithPlace(document, "sparsity.scheduler", [&] {
+    return MakeScheduler(config.sparsity.scheduler)
+        ->Stages(kPlentyOfIterations, RequestedLevels(config));
+  });
+  std::vector<double> levels;
+  for (const Stage& stage : stages) levels.push_back(PercentOf(stage.sparsity));
+  if (levels.empty()) {
+    FailUsage(document.Where("sweep"),
+              "no sparsity given; write sweep: [50] (percent) or kwargs.sparsity (a fraction)");
+  }
+  return levels;
+}
+
+std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsDocument& document) {
+  std::vector<std::string> missing;
+  const auto add = [&](std::string_view key, const std::string& fact, std::string_view remedy) {
+    if (!fact.empty())
+      missing.push_back(fmt::format("{}: {}; {}", document.Where(key), fact, remedy));
+  };
+  const SparsityOptions& s = config.sparsity;
+  add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
+  add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(),
+      "BaseScheduler with a sweep prunes without training");
+  if (s.reconstruction) {
+    add("sparsity.reconstruction", ReconstructionNotBuilt(),
+        "--set sparsity.reconstruction=None prunes without repair");
+  }
+  if (s.progressive) {
+    add("sparsity.progressive", "progressive sparsification is not built yet",
+        "--set sparsity.progressive=None and a sweep prune each level from the dense network");
+  }
+  return missing;
+}
+
+std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDocument& document) {
+  std::vector<std::string> unused;
+  const auto add = [&](std::string_view key, std::string_view why) {
+    if (document.Has(key))
+      unused.push_back(fmt::format("{}: not used, {}", document.Where(key), why));
+  };
+  const bool own_table = config.sparsity.scheduler.type != "BaseScheduler";
+  if (own_table) add("sweep", "the scheduler gives the sparsities");
+  if (own_table || !config.sweep.empty()) {
+    const std::string_view giver =
+        own_table ? "the scheduler gives the sparsities" : "the sweep gives the sparsities";
+    if (config.sparsity.mask_generator.sparsity) add(kKwargsSparsityKey, giver);
+    if (config.sparsity.progressive) add(kProgressiveKey, giver);
+  }
+  if (!config.sparsity.reconstruction) {
+    add("sparsity.cali_batchsize", "there is no reconstruction");
+    add("data.calibration", "there is no reconstruction");
+  }
+  add("data.training", "there is no training");
+  return unused;
+}
+
+std::string ResolvedConfig(const RunConfig& config) {
+  RunConfig copy = config;
+  return ResolvedYaml(Fields(copy));
+}
+
+std::string ConfigReference() {
+  RunConfig defaults;
+  return "# Configuration\n\n"
+         "Generated by `sparsify --help-config markdown`; a test compares it with the program.\n"
+         "A file in YAML with the keys below, read by `sparsify --config FILE`; `--set\n"
+         "a.b.c=VALUE` replaces one, VALUE any YAML. Python's `None`, `True` and `False` are\n"
+         "understood. Unknown keys are errors. configs/sparsity.yaml shows them in place.\n\n" +
+         OptionsMarkdown(Fields(defaults));
+}
+
+}  // namespace sparsify

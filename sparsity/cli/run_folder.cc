@@ -1,0 +1,115 @@
+#include "sparsity/cli/run_folder.h"
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/options_print.h"
+#include "sparsity/base/options_yaml.h"
+
+namespace sparsify {
+namespace {
+
+namespace fs = std::filesystem;
+
+enum class FolderState { kNew, kResumed, kReplaced };
+
+std::string IdentityPath(const RunFiles& files) { return files.folder() + "/records/run.yaml"; }
+
+std::optional<RunIdentity> ReadIdentity(const RunFiles& files) {
+  if (!fs::exists(IdentityPath(files))) return std::nullopt;
+  RunIdentity stored;
+  OptionsDocument::FromFile(IdentityPath(files)).Read(stored);
+  return stored;
+}
+
+bool IsEmptyOrMissing(const std::string& folder) {
+  std::error_code ignored;
+  return !fs::exists(folder, ignored) || fs::is_empty(folder, ignored);
+}
+
+int64_t CountFinished(const RunFiles& files, const std::vector<double>& levels) {
+  int64_t count = 0;
+  for (const double level : levels) count += fs::exists(files.Record(level)) ? 1 : 0;
+  return count;
+}
+
+FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
+                    const std::vector<double>& levels, bool resume) {
+  const std::string& folder = files.folder();
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    FailUsage(folder, "exists and is not a folder; choose another with --output DIR");
+  }
+  if (IsEmptyOrMissing(folder)) {
+    if (resume) Note("{}: nothing to resume, starting anew", folder);
+    return FolderState::kNew;
+  }
+  const auto stored = ReadIdentity(files);
+  if (!stored) {
+    FailUsage(folder,
+              "not empty and not the output of a run; choose another folder with "
+              "--output DIR");
+  }
+  const std::string difference = DescribeDifference(*stored, identity);
+  if (!difference.empty()) {
+    FailUsage(folder,
+              "holds another run: {}; choose another folder with --output DIR, or remove "
+              "this one",
+              difference);
+  }
+  if (resume) return FolderState::kResumed;
+  if (!fs::exists(files.Report())) {
+    FailUsage(folder,
+              "holds an unfinished run of this configuration ({} of {} sparsities done); "
+              "continue it with --resume, or choose another folder with --output DIR",
+              CountFinished(files, levels), levels.size());
+  }
+  return FolderState::kReplaced;
+}
+
+}  // namespace
+
+std::string FormatPercent(double percent) { return fmt::format("{}", percent); }
+
+std::string RunFiles::Checkpoint(double percent) const {
+  return fmt::format("{}/checkpoints/sparsity_{}.h5", folder_, FormatPercent(percent));
+}
+
+std::string RunFiles::Record(double percent) const {
+  if (percent == 0) return folder_ + "/records/dense.yaml";
+  return fmt::format("{}/records/sparsity_{}.yaml", folder_, FormatPercent(percent));
+}
+
+std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,
+                           const std::vector<double>& levels, bool resume) {
+  switch (Inspect(files, identity, levels, resume)) {
+    case FolderState::kNew:
+      return "new";
+    case FolderState::kResumed:
+      return fmt::format("resumed, {} of {} sparsities done", CountFinished(files, levels),
+                         levels.size());
+    case FolderState::kReplaced:
+      return "replaces a finished run of the same configuration";
+  }
+  return "";
+}
+
+void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIdentity& identity,
+                   const std::vector<double>& levels, bool resume) {
+  const FolderState state = Inspect(files, identity, levels, resume);
+  if (state == FolderState::kReplaced) {
+    Note("{}: replacing the finished run of the same configuration", files.folder());
+    fs::remove(files.Report());
+    fs::remove_all(files.folder() + "/records");
+  }
+  MakeDirectories(files.folder() + "/records");
+  MakeDirectories(files.folder() + "/checkpoints");
+  RunIdentity stored = identity;
+  WriteFileAtomically(IdentityPath(files), ResolvedYaml(Fields(stored)));
+  WriteFileAtomically(files.Resolved(), ResolvedConfig(config));
+}
+
+}  // namespace sparsify

@@ -1,0 +1,50 @@
+// The output folder of a run: its files, and what an earlier run left in it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sparsity/cli/run_config.h"
+#include "sparsity/cli/run_identity.h"
+
+namespace sparsify {
+
+/// Names of everything a run writes.
+class RunFiles {
+ public:
+  explicit RunFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  const std::string& folder() const { return folder_; }
+  std::string Resolved() const { return folder_ + "/resolved.yaml"; }
+  std::string Accuracy() const { return folder_ + "/accuracy.csv"; }
+  std::string Speedup() const { return folder_ + "/speedup.csv"; }
+  std::string Layers() const { return folder_ + "/layers.csv"; }
+  std::string Report() const { return folder_ + "/report.html"; }
+  std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
+  std::string Checkpoint(double percent) const;
+  /// The record of a finished level; 0 is the dense network.
+  std::string Record(double percent) const;
+
+ private:
+  std::string folder_;
+};
+
+/// "30", "62.5".
+std::string FormatPercent(double percent);
+
+/// Prepares the folder:
+///   new or empty                 created
+///   an earlier run's, --resume   kept, when the identity agrees
+///   an earlier run's, finished   its records are removed and its files will be replaced,
+///                                when the identity agrees
+///   anything else                a usage Error that says what to do
+/// Writes resolved.yaml and the identity.
+void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIdentity& identity,
+                   const std::vector<double>& levels, bool resume);
+
+/// The checks of OpenRunFolder without changing anything; says what would happen: "new".
+std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,
+                           const std::vector<double>& levels, bool resume);
+
+}  // namespace sparsify

@@ -1,0 +1,145 @@
+#include "sparsity/cli/run_report.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "sparsity/cli/version.h"
+
+namespace sparsify {
+namespace {
+
+std::optional<double> Number(const std::string& cell) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  if (error != std::errc() || end != cell.data() + cell.size()) return std::nullopt;
+  return value;
+}
+
+Series ColumnSeries(const CsvTable& table, const std::string& x, const std::string& y,
+                    const std::string& label) {
+  Series series = {label, {}};
+  const size_t x_column = table.Column(x);
+  const size_t y_column = table.Column(y);
+  for (const auto& row : table.rows) {
+    const auto x_value = Number(row[x_column]);
+    const auto y_value = Number(row[y_column]);
+    if (x_value && y_value) series.points.emplace_back(*x_value, *y_value);
+  }
+  return series;
+}
+
+CsvTable RowsWhere(const CsvTable& table, const std::string& column, const std::string& value) {
+  CsvTable result = {table.header, {}};
+  for (const auto& row : table.rows) {
+    if (row[table.Column(column)] == value) result.rows.push_back(row);
+  }
+  return result;
+}
+
+ReportSection AccuracySection(const CsvTable& accuracy) {
+  ReportSection section;
+  section.heading = "Accuracy";
+  if (accuracy.rows.empty()) {
+    section.text = "Not measured: the configuration names no data.evaluation.";
+    return section;
+  }
+  section.text =
+      "Top-1 and top-5 of the labelled images, and the share of images on which the sparse network "
+      "gives the dense network's answer. No weight was repaired after pruning.";
+  Plot plot;
+  plot.title = "Accuracy against sparsity";
+  plot.x_label = "sparsity of the pruned layers, %";
+  plot.y_label = "images, %";
+  plot.series = {ColumnSeries(accuracy, "achieved_sparsity", "top1", "top-1"),
+                 ColumnSeries(accuracy, "achieved_sparsity", "top5", "top-5"),
+                 ColumnSeries(accuracy, "achieved_sparsity", "agreement", "agreement with dense")};
+  section.plots.push_back(std::move(plot));
+  section.tables.emplace_back("accuracy.csv", accuracy);
+  return section;
+}
+
+/// One curve for each batch and thread count.
+std::vector<Series> SpeedupSeries(const CsvTable& speedup) {
+  std::map<std::string, CsvTable> groups;
+  std::vector<std::string> order;
+  for (const auto& row : speedup.rows) {
+    const std::string label =
+        fmt::format("batch {}, {} threads, {}", row[speedup.Column("batch")],
+                    row[speedup.Column("threads")], row[speedup.Column("precision")]);
+    const auto [group, is_new] = groups.try_emplace(label, CsvTable{speedup.header, {}});
+    if (is_new) order.push_back(label);
+    group->second.rows.push_back(row);
+  }
+  std::vector<Series> series;
+  for (const std::string& label : order) {
+    series.push_back(ColumnSeries(groups[label], "sparsity", "speedup", label));
+  }
+  return series;
+}
+
+ReportSection SpeedSection(const CsvTable& speedup) {
+  ReportSection section;
+  section.heading = "Speed";
+  if (speedup.rows.empty()) {
+    section.text = "Not measured: the configuration has no benchmark section.";
+    return section;
+  }
+  section.text =
+      "Median time of the sparse plan against the dense plan of the same network, timed in turns "
+      "in "
+      "one process, outputs checked first. Above 1 the sparse network is faster. memory_size_MB is "
+      "weights and activations, blob_MB the weights as executed.";
+  Plot plot;
+  plot.title = "Speed-up against sparsity";
+  plot.x_label = "sparsity, %";
+  plot.y_label = "speed-up over dense";
+  plot.series = SpeedupSeries(speedup);
+  section.plots.push_back(std::move(plot));
+  section.tables.emplace_back("speedup.csv", speedup);
+  return section;
+}
+
+ReportSection LayerSection(const CsvTable& layers, const std::vector<LevelRecord>& records) {
+  ReportSection section;
+  section.heading = "Layers";
+  Plot plot;
+  plot.title = "Sparsity of each layer";
+  plot.y_label = "sparsity, %";
+  plot.bars = true;
+  for (const LevelRecord& record : records) {
+    if (record.layers.empty() || record.sparsity == 0) continue;
+    const std::string level = fmt::format("{}", record.sparsity);
+    const CsvTable rows = RowsWhere(layers, "sparsity", level);
+    Series series = {level + " %", {}};
+    plot.categories.clear();
+    for (const auto& row : rows.rows) {
+      plot.categories.push_back(row[layers.Column("layer")]);
+      series.points.emplace_back(static_cast<double>(series.points.size()),
+                                 Number(row[layers.Column("achieved")]).value_or(0));
+    }
+    plot.series.push_back(std::move(series));
+    section.tables.emplace_back(fmt::format("layers.csv at {} %", level), rows);
+  }
+  section.plots.push_back(std::move(plot));
+  return section;
+}
+
+}  // namespace
+
+Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>& records,
+                     const std::string& configuration) {
+  Report report;
+  report.title = fmt::format("{}: sparsity, accuracy and speed", network);
+  report.subtitle = fmt::format("sparsify {}", Version());
+  report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(SpeedupTable(records)),
+                     LayerSection(LayerTable(records), records)};
+  report.sections.push_back({"Machine", "", {}, {{"where this ran", MachineTable()}}, ""});
+  report.sections.push_back(
+      {"Configuration", "Every key, defaults included.", {}, {}, configuration});
+  return report;
+}
+
+}  // namespace sparsify

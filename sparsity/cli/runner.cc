@@ -1,0 +1,125 @@
+#include "sparsity/cli/runner.h"
+
+#include <utility>
+
+#include "sparsity/base/file.h"
+#include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/text.h"
+#include "sparsity/cli/measure_level.h"
+#include "sparsity/cli/prune_level.h"
+#include "sparsity/cli/run_report.h"
+#include "sparsity/io/checkpoint.h"
+
+namespace sparsify {
+namespace {
+
+std::string LevelName(double percent) {
+  return percent == 0 ? "dense" : FormatPercent(percent) + " %";
+}
+
+void NoteAccuracy(double percent, const Evaluation& result) {
+  Note("{}: top-1 {:.2f} %, top-5 {:.2f} %, agreement {:.2f} %, {} images in {}",
+       LevelName(percent), result.top1, result.top5, result.agreement, result.images,
+       FormatSeconds(result.seconds));
+}
+
+void NoteSpeed(double percent, const std::vector<SpeedRow>& rows) {
+  for (const SpeedRow& row : rows) {
+    Note("{}: batch {}, threads {}: {:.3f} ms, dense {:.3f} ms, speed-up {:.2f}",
+         LevelName(percent), row.batch, row.threads, row.sparse.median_ms, row.dense.median_ms,
+         row.speedup);
+  }
+}
+
+}  // namespace
+
+Runner::Runner(const PreparedRun& run, const RunFiles& files)
+    : run_(run), files_(files), generator_(MakeMaskGenerator(run.config.sparsity.mask_generator)) {}
+
+void Runner::Run() {
+  RunDense();
+  for (size_t i = 0; i < run_.levels.size(); ++i) {
+    ThrowIfInterrupted();
+    RunLevel(i);
+  }
+  WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config)), files_.Report());
+}
+
+/// Takes over the record of a level that an earlier run has finished.
+bool Runner::Restore(double percent) {
+  auto record = ReadRecord(files_.Record(percent), files_.Checkpoint(percent));
+  if (!record) return false;
+  Note("{}: done before", LevelName(percent));
+  Finish(std::move(*record), percent, false);
+  return true;
+}
+
+void Runner::Finish(LevelRecord record, double percent, bool is_new) {
+  record.sparsity = percent;
+  if (is_new) WriteRecord(record, files_.Record(percent));
+  records_.push_back(std::move(record));
+  if (run_.evaluation) WriteCsv(AccuracyTable(records_), files_.Accuracy());
+  if (run_.config.benchmark) WriteCsv(SpeedupTable(records_), files_.Speedup());
+  WriteCsv(LayerTable(records_), files_.Layers());
+}
+
+void Runner::RunDense() {
+  if (Restore(0)) {
+    if (run_.evaluation) {
+      dense_ = ReadDenseResult(files_.Predictions(), AccuracyTable(records_), *run_.evaluation);
+    }
+    return;
+  }
+  LevelRecord record;
+  if (run_.evaluation) record.accuracy = EvaluateDense();
+  std::vector<LayerSparsity> layers;
+  for (size_t i = 0; i < run_.layers.size(); ++i) {
+    layers.push_back({run_.layers[i].name, 0, 0, run_.skipped[i]});
+  }
+  const auto speed = MeasureNetwork(run_, run_.model.graph, 0);
+  NoteSpeed(0, speed);
+  record.speedup = SpeedupCells(run_, speed);
+  record.layers = LayerCells(run_, 0, layers, speed);
+  Finish(std::move(record), 0, true);
+}
+
+void Runner::RunLevel(size_t index) {
+  const double percent = run_.levels[index];
+  if (Restore(percent)) return;
+  Checkpoint checkpoint = PruneLevel(run_, index, *generator_);
+  WarnOfMissedTarget(checkpoint);
+  LevelRecord record;
+  if (run_.evaluation) record.accuracy = EvaluateLevel(percent, checkpoint);
+  const auto speed = MeasureNetwork(run_, checkpoint.graph, percent);
+  NoteSpeed(percent, speed);
+  record.speedup = SpeedupCells(run_, speed);
+  record.layers = LayerCells(run_, percent, checkpoint.layers, speed);
+  const std::string path = files_.Checkpoint(percent);
+  SaveCheckpoint(checkpoint, path);
+  record.checkpoint_bytes = FileSize(path);
+  Finish(std::move(record), percent, true);
+}
+
+std::vector<std::string> Runner::EvaluateDense() {
+  Evaluation result = EvaluateNetwork(run_, run_.model.graph, "evaluate dense", nullptr);
+  NoteAccuracy(0, result);
+  WriteDensePredictions(result.predictions, *run_.evaluation, files_.Predictions());
+  auto row = AccuracyRow(run_, 0, 0, result);
+  dense_ = {result.top1, std::move(result.predictions)};
+  return row;
+}
+
+std::vector<std::string> Runner::EvaluateLevel(double percent, Checkpoint& checkpoint) {
+  const Evaluation result = EvaluateNetwork(run_, checkpoint.graph,
+                                            "evaluate " + LevelName(percent), &dense_.predictions);
+  NoteAccuracy(percent, result);
+  WarnOfCollapse(percent, dense_.top1, result.top1, run_.classes);
+  checkpoint.metrics = {{"top1", result.top1},
+                        {"top5", result.top5},
+                        {"agreement", result.agreement},
+                        {"loss", result.loss}};
+  return AccuracyRow(run_, percent, checkpoint.achieved_sparsity, result);
+}
+
+}  // namespace sparsify

@@ -1,0 +1,42 @@
+// Carries out a prepared run, level after level, into its folder.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "sparsity/cli/dense_result.h"
+#include "sparsity/cli/level_record.h"
+#include "sparsity/cli/prepare.h"
+#include "sparsity/cli/run_folder.h"
+#include "sparsity/mask/mask_generator.h"
+
+namespace sparsify {
+
+class Runner {
+ public:
+  /// Both are kept by reference. The folder must be open (OpenRunFolder).
+  Runner(const PreparedRun& run, const RunFiles& files);
+
+  /// Dense network, then every level that has no record yet, then the report. The tables
+  /// on disk hold every finished level at all times. Polls for Ctrl-C.
+  void Run();
+
+  /// Of every finished level, the dense network first.
+  const std::vector<LevelRecord>& records() const { return records_; }
+
+ private:
+  bool Restore(double percent);
+  void Finish(LevelRecord record, double percent, bool is_new);
+  void RunDense();
+  void RunLevel(size_t index);
+  std::vector<std::string> EvaluateDense();
+  std::vector<std::string> EvaluateLevel(double percent, Checkpoint& checkpoint);
+
+  const PreparedRun& run_;
+  const RunFiles& files_;
+  const std::unique_ptr<const MaskGenerator> generator_;
+  std::vector<LevelRecord> records_;
+  DenseResult dense_;
+};
+
+}  // namespace sparsify

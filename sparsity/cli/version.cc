@@ -1,0 +1,7 @@
+#include "sparsity/cli/version.h"
+
+namespace sparsify {
+
+std::string_view Version() { return SPARSIFY_VERSION; }
+
+}  // namespace sparsify

@@ -1,0 +1,76 @@
+#include "sparsity/cli/level_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "tests/cli/cli_test_support.h"
+
+namespace sparsify {
+namespace {
+
+using ::testing::HasSubstr;
+
+LevelRecord Sample() {
+  LevelRecord record;
+  record.sparsity = 62.5;
+  record.checkpoint_bytes = 3;
+  record.accuracy.assign(AccuracyColumns().size(), "1, \"two\"\n");
+  record.layers.assign(2 * LayerColumns().size(), "l");
+  return record;
+}
+
+TEST(LevelRecord, ReadsBackToTheSame) {
+  const TestFolder folder;
+  WriteRecord(Sample(), folder.Path("r.yaml"));
+  WriteFileAtomically(folder.Path("c.h5"), "abc");
+  const auto record = ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5"));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->sparsity, 62.5);
+  EXPECT_EQ(record->accuracy, Sample().accuracy);
+  EXPECT_EQ(record->layers, Sample().layers);
+  EXPECT_TRUE(record->speedup.empty());
+}
+
+TEST(LevelRecord, WithoutItsCheckpointALevelIsNotDone) {
+  const TestFolder folder;
+  EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
+  WriteRecord(Sample(), folder.Path("r.yaml"));
+  const LogCapture log;
+  EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
+  WriteFileAtomically(folder.Path("c.h5"), "ab");
+  EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
+  EXPECT_TRUE(log.Contains("c.h5: missing or not as it was written; this level is done again"));
+}
+
+TEST(LevelRecord, DamageIsAnError) {
+  const TestFolder folder;
+  LevelRecord record = Sample();
+  record.accuracy.pop_back();
+  WriteRecord(record, folder.Path("r.yaml"));
+  EXPECT_THAT(ErrorOf([&] { ReadRecord(folder.Path("r.yaml"), ""); }),
+              HasSubstr("r.yaml: accuracy: 9 cells, expected rows of 10"));
+}
+
+TEST(LevelRecord, TablesJoinTheRows) {
+  const CsvTable layers = LayerTable({Sample(), Sample()});
+  EXPECT_EQ(layers.header, LayerColumns());
+  EXPECT_EQ(layers.rows.size(), 4U);
+  EXPECT_EQ(AccuracyTable({Sample()}).rows.size(), 1U);
+  EXPECT_TRUE(SpeedupTable({Sample()}).rows.empty());
+}
+
+TEST(LevelRecord, ColumnsAreTheContract) {
+  EXPECT_THAT(AccuracyColumns(),
+              ::testing::ElementsAre("network", "method", "sparsity", "achieved_sparsity", "top1",
+                                     "top5", "agreement", "loss", "images", "seconds"));
+  const std::vector<std::string> first(SpeedupColumns().begin(), SpeedupColumns().begin() + 13);
+  EXPECT_THAT(first,
+              ::testing::ElementsAre("network", "batch", "threads", "precision", "isa", "sparsity",
+                                     "DAGs", "time_ms", "speedup", "memory_size_MB", "blob_MB",
+                                     "bandwidth_MB", "dense_time_ms"));
+}
+
+}  // namespace
+}  // namespace sparsify

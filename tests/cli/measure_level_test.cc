@@ -1,0 +1,97 @@
+#include "sparsity/cli/measure_level.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sparsity/base/log.h"
+#include "tests/cli/cli_test_support.h"
+
+namespace sparsify {
+namespace {
+
+using ::testing::ElementsAre;
+
+PreparedRun SampleRun() {
+  PreparedRun run;
+  run.network = "net";
+  Layer layer;
+  layer.name = "conv1";
+  layer.weight_shape = {4, 2, 1, 1};
+  layer.parameters = 8;
+  layer.macs = 80;
+  run.layers = {layer};
+  run.skipped = {""};
+  return run;
+}
+
+SpeedRow Speed() {
+  SpeedRow row;
+  row.batch = 8;
+  row.threads = 1;
+  row.precision = "f32";
+  row.isa = "avx2";
+  row.sparsity = 50;
+  row.dense = {3, 4};
+  row.sparse = {1.5, 2};
+  row.speedup = 2;
+  row.speedup_min = 2;
+  row.plan.fused_steps = 5;
+  row.plan.constant_bytes = 1'000'000;
+  row.plan.arena_bytes = 500'000;
+  row.plan.bandwidth_bytes = 2'000'000;
+  StepReport sparse;
+  sparse.name = "conv1";
+  sparse.kernel = "sparse 4x7";
+  sparse.is_layer = true;
+  sparse.dense_time_ms = 1;
+  sparse.time_ms = 0.5;
+  StepReport dense;
+  dense.name = "conv2";
+  dense.is_layer = true;
+  dense.reason = "dense is faster";
+  row.plan.steps = {sparse, dense};
+  return row;
+}
+
+TEST(SpeedupCells, FollowTheColumns) {
+  EXPECT_THAT(
+      SpeedupCells(SampleRun(), {Speed()}),
+      ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.500", "1.000",
+                  "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "conv2"));
+}
+
+TEST(LayerCells, JoinSparsityAndKernel) {
+  EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0.5, 0.505, ""}}, {Speed()}),
+              ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "50.00", "50.50", "", "sparse 4x7",
+                          "1.0000", "0.5000", ""));
+  EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0, 0, "keyword"}}, {}),
+              ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "0.00", "0.00", "keyword", "", "",
+                          "", ""));
+}
+
+TEST(AccuracyRow, TheFirstIsCalledDense) {
+  Evaluation evaluation;
+  evaluation.top1 = 91.256;
+  evaluation.top5 = 99;
+  evaluation.loss = 0.25;
+  evaluation.images = 100;
+  evaluation.seconds = 1.5;
+  EXPECT_THAT(AccuracyRow(SampleRun(), 0, 0, evaluation),
+              ElementsAre("net", "dense", "0", "0.00", "91.26", "99.00", "100.00", "0.2500", "100",
+                          "1.50"));
+  EXPECT_EQ(AccuracyRow(SampleRun(), 30, 0.3, evaluation)[1], "NormalMaskGenerator/Uniform");
+}
+
+TEST(WarnOfCollapse, SpeaksNearChanceOnly) {
+  const LogCapture log;
+  WarnOfCollapse(50, 94, 80, 10);
+  WarnOfCollapse(50, 12, 10, 10);  // was guessing before
+  EXPECT_TRUE(log.lines().empty());
+  WarnOfCollapse(90, 94, 11, 10);
+  EXPECT_TRUE(
+      log.Contains("warning: accuracy has collapsed at 90 %: top-1 11.00 % (dense 94.00 %, "
+                   "guessing 10.00 %)"));
+}
+
+}  // namespace
+}  // namespace sparsify

@@ -1,0 +1,97 @@
+#include "sparsity/cli/run_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "tests/cli/cli_test_support.h"
+
+namespace sparsify {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+const std::vector<double> kLevels = {30, 50};
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  RunFolderTest() : files_(folder_.Path("run")) {
+    config_.model.path = "net.onnx";
+    identity_ = {ResolvedConfig(config_), "abc"};
+  }
+
+  void Open(bool resume = false) { OpenRunFolder(files_, config_, identity_, kLevels, resume); }
+  std::string Check(bool resume = false) const {
+    return CheckRunFolder(files_, identity_, kLevels, resume);
+  }
+
+  const TestFolder folder_;
+  const RunFiles files_;
+  RunConfig config_;
+  RunIdentity identity_;
+};
+
+TEST_F(RunFolderTest, NamesFilesByLevel) {
+  EXPECT_EQ(RunFiles("r").Checkpoint(62.5), "r/checkpoints/sparsity_62.5.h5");
+  EXPECT_EQ(RunFiles("r").Record(30), "r/records/sparsity_30.yaml");
+  EXPECT_EQ(RunFiles("r").Record(0), "r/records/dense.yaml");
+}
+
+TEST_F(RunFolderTest, ANewFolderIsMade) {
+  EXPECT_EQ(Check(), "new");
+  EXPECT_FALSE(fs::exists(files_.folder()));
+  Open();
+  EXPECT_EQ(ReadFile(files_.Resolved(), 1 << 20), ResolvedConfig(config_));
+  EXPECT_TRUE(fs::is_directory(files_.folder() + "/checkpoints"));
+}
+
+TEST_F(RunFolderTest, AnUnfinishedRunWantsResume) {
+  Open();
+  WriteFileAtomically(files_.Record(30), "x");
+  EXPECT_EQ(ErrorOf([&] { Open(); }),
+            files_.folder() +
+                ": holds an unfinished run of this configuration (1 of 2 sparsities done); "
+                "continue it with --resume, or choose another folder with --output DIR");
+  EXPECT_EQ(Check(true), "resumed, 1 of 2 sparsities done");
+  Open(true);
+  EXPECT_TRUE(fs::exists(files_.Record(30)));
+}
+
+TEST_F(RunFolderTest, AFinishedRunOfTheSameConfigurationIsReplaced) {
+  Open();
+  WriteFileAtomically(files_.Record(30), "x");
+  WriteFileAtomically(files_.Report(), "x");
+  EXPECT_EQ(Check(), "replaces a finished run of the same configuration");
+  EXPECT_TRUE(fs::exists(files_.Record(30)));
+  const LogCapture log;
+  Open();
+  EXPECT_TRUE(log.Contains("replacing the finished run"));
+  EXPECT_FALSE(fs::exists(files_.Record(30)));
+  EXPECT_FALSE(fs::exists(files_.Report()));
+}
+
+TEST_F(RunFolderTest, AnotherConfigurationIsRefused) {
+  Open();
+  identity_.configuration.replace(identity_.configuration.find("seed: 0"), 7, "seed: 9");
+  EXPECT_EQ(ErrorOf([&] { Open(true); }),
+            files_.folder() +
+                ": holds another run: it had \"seed: 0\", now \"seed: 9\"; choose "
+                "another folder with --output DIR, or remove this one");
+}
+
+TEST_F(RunFolderTest, AForeignFolderIsRefused) {
+  MakeDirectories(files_.folder());
+  WriteFileAtomically(files_.folder() + "/thesis.tex", "x");
+  EXPECT_THAT(ErrorOf([&] { Open(); }), HasSubstr("not empty and not the output of a run"));
+  EXPECT_TRUE(fs::exists(files_.folder() + "/thesis.tex"));
+}
+
+TEST_F(RunFolderTest, AFileInTheWayIsRefused) {
+  WriteFileAtomically(files_.folder(), "x");
+  EXPECT_THAT(ErrorOf([&] { Open(); }), HasSubstr("exists and is not a folder"));
+}
+
+}  // namespace
+}  // namespace sparsify

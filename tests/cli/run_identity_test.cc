@@ -1,0 +1,54 @@
+#include "sparsity/cli/run_identity.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/cli/cli_test_support.h"
+
+namespace sparsify {
+namespace {
+
+Graph SmallGraph(float weight, int64_t stride) {
+  Graph graph;
+  const ValueId x = graph.AddActivation("x");
+  const ValueId w = graph.AddParameter("w", Tensor({1, 1, 1, 1}, {weight}));
+  const ValueId y = graph.AddActivation("y");
+  Node node = {"conv", OpType::kConv, {x, w}, {y}, {}};
+  node.attributes.Set("strides", std::vector<int64_t>{stride, stride});
+  graph.AddNode(node);
+  graph.inputs = {{x, {-1, 1, 4, 4}}};
+  graph.outputs = {{y, {-1, 1, 4, 4}}};
+  return graph;
+}
+
+RunConfig Config(const std::string& text) {
+  return ReadRunConfig(MakeDocument("model: {path: a}\n" + text));
+}
+
+TEST(HashGraph, SeesWeightsAndAttributes) {
+  EXPECT_EQ(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(1, 1)));
+  EXPECT_NE(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(2, 1)));
+  EXPECT_NE(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(1, 2)));
+}
+
+TEST(RunIdentity, SweepAndFolderDoNotCount) {
+  const Graph graph = SmallGraph(1, 1);
+  EXPECT_EQ(DescribeDifference(IdentityOf(Config("sweep: [30]\n"), graph),
+                               IdentityOf(Config("sweep: [50]\noutput: {dir: b}\n"), graph)),
+            "");
+}
+
+TEST(RunIdentity, SaysWhatDiffers) {
+  const RunIdentity before = IdentityOf(Config("seed: 1\n"), SmallGraph(1, 1));
+  EXPECT_EQ(DescribeDifference(before, IdentityOf(Config("seed: 2\n"), SmallGraph(1, 1))),
+            "it had \"seed: 1\", now \"seed: 2\"");
+  const std::string generator =
+      "seed: 1\nsparsity: {mask_generator: {type: RandomMaskGenerator}}\n";
+  EXPECT_EQ(DescribeDifference(before, IdentityOf(Config(generator), SmallGraph(1, 1))),
+            "it had \"sparsity.mask_generator.type: NormalMaskGenerator\", now "
+            "\"sparsity.mask_generator.type: RandomMaskGenerator\"");
+  EXPECT_EQ(DescribeDifference(before, IdentityOf(Config("seed: 1\n"), SmallGraph(3, 1))),
+            "the network in model.path has changed");
+}
+
+}  // namespace
+}  // namespace sparsify

@@ -1,0 +1,48 @@
+#include "sparsity/cli/run_report.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sparsify {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+LevelRecord Record(double percent, const std::string& top1, const std::string& speedup) {
+  LevelRecord record;
+  record.sparsity = percent;
+  const std::string level = fmt::format("{}", percent);
+  record.accuracy = {"net", "m", level, level, top1, "99", "98", "0.1", "100", "1"};
+  record.speedup.assign(SpeedupColumns().size(), "1");
+  record.speedup[5] = level;
+  record.speedup[8] = speedup;
+  record.layers = {level, "conv1", "[1]", "1", "1", level, level, "", "k", "", "", ""};
+  return record;
+}
+
+TEST(MakeRunReport, DrawsTheCurvesOfTheTables) {
+  const Report report =
+      MakeRunReport("net", {Record(0, "94", "1"), Record(50, "93.5", "1.8")}, "seed: 0\n");
+  ASSERT_EQ(report.sections.size(), 5U);
+  EXPECT_THAT(report.sections[0].plots.at(0).series.at(0).points,
+              ElementsAre(Pair(0, 94), Pair(50, 93.5)));
+  EXPECT_THAT(report.sections[1].plots.at(0).series.at(0).points,
+              ElementsAre(Pair(0, 1), Pair(50, 1.8)));
+  EXPECT_THAT(report.sections[2].plots.at(0).categories, ElementsAre("conv1"));
+  EXPECT_THAT(report.sections[2].plots.at(0).series.at(0).points, ElementsAre(Pair(0, 50)));
+  EXPECT_EQ(report.sections[4].preformatted, "seed: 0\n");
+}
+
+TEST(MakeRunReport, SaysWhatWasNotMeasured) {
+  LevelRecord record = Record(50, "1", "1");
+  record.accuracy.clear();
+  record.speedup.clear();
+  const Report report = MakeRunReport("net", {record}, "");
+  EXPECT_EQ(report.sections[0].text, "Not measured: the configuration names no data.evaluation.");
+  EXPECT_EQ(report.sections[1].text, "Not measured: the configuration has no benchmark section.");
+}
+
+}  // namespace
+}  // namespace sparsify
