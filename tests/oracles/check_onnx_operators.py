@@ -144,6 +144,8 @@ def resizes():
         yield case("Upsample", 9, (up,), mode=mode)
         yield case("Resize", 10, (up,), mode=mode)
         yield case("Resize", 10, (down,), mode=mode)
+        yield case("Resize", 10, (np.float32([1, 1, 0.4, 0.7]),), mode=mode)
+        yield case("Resize", 10, (np.float32([1, 1, 1.7, 2.3]),), mode=mode)
         for opset in (11, 13, 18, 19):
             for coordinates in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
                 options = dict(mode=mode, coordinate_transformation_mode=coordinates)
