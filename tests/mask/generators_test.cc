@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "sparsity/base/options_yaml.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/mask/mask_options.h"
 #include "tests/mask/mask_testing.h"
@@ -150,6 +151,37 @@ TEST(MakeMaskGenerator, KnowsEveryPublishedType) {
       EXPECT_EQ(MakeMaskGenerator(options)->type(), type);
     }
   }
+}
+
+MaskGeneratorOptions Read(const std::string& text) {
+  MaskGeneratorOptions options;
+  OptionsDocument::FromText(text, "block").Read(options);
+  return options;
+}
+
+TEST(MaskGeneratorOptions, ReadThePublishedBlocksAndEveryTypesKwargs) {
+  EXPECT_EQ(Read("type: NormalMaskGenerator\n").sparsity, std::nullopt);
+  EXPECT_EQ(Read("type: NormalMaskGenerator\nkwargs: {sparsity: 0.5}\n").sparsity, 0.5);
+  for (const std::string_view type : MaskGeneratorTypes()) {
+    EXPECT_EQ(Read(fmt::format("type: {}\nkwargs: {{sparsity: 1}}\n", type)).sparsity, 1.0);
+  }
+  EXPECT_TRUE(Read("type: NormalMaskGenerator\nkwargs: {structured: True}\n").normal.structured);
+  EXPECT_EQ(Read("type: NMMaskGenerator\nkwargs: {n: 1, m: 8}\n").nm.m, 8);
+  EXPECT_EQ(Read("type: BlockMaskGenerator\nkwargs: {block: [4, 1]}\n").block.block[0], 4);
+  EXPECT_EQ(Read("type: FPGMMaskGenerator\nkwargs: {distance: cos}\n").fpgm.distance, "cos");
+  EXPECT_THAT(MessageOf([] { Read("type: NormalMaskGenerator\nkwargs: {sparsity: 50}\n"); }),
+              HasSubstr("sparsity: 50 is "));
+  EXPECT_THAT(MessageOf([] { Read("type: NMMaskGenerator\nkwargs: {structured: True}\n"); }),
+              HasSubstr("unknown key \"structured\""));
+}
+
+TEST(FakeSparseOptions, ReadThePublishedBlock) {
+  FakeSparseOptions options;
+  OptionsDocument::FromText("type: FakeSparse\n", "block").Read(options);
+  EXPECT_FALSE(options.mask_is_static);
+  OptionsDocument::FromText("type: FakeSparse\nkwargs: {mask_is_static: True}\n", "block")
+      .Read(options);
+  EXPECT_TRUE(options.mask_is_static);
 }
 
 TEST(MakeMaskGenerator, RefusesContradictions) {
