@@ -3,6 +3,8 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
+#include "bench/buffer.h"
+
 namespace sparsify::bench {
 namespace {
 
@@ -20,6 +22,12 @@ struct DenseConv::Impl {
   dnnl::convolution_forward primitive;
   std::unordered_map<int, memory> arguments;
   memory::dims out_dims;
+  std::vector<std::unique_ptr<Buffer>> buffers;
+
+  memory Allocate(const memory::desc& desc) {
+    buffers.push_back(std::make_unique<Buffer>(desc.get_size()));
+    return {desc, engine, buffers.back()->data()};
+  }
 };
 
 DenseConv::DenseConv(const ConvGeometry& g, const std::vector<float>& x,
@@ -64,7 +72,7 @@ DenseConv::DenseConv(const ConvGeometry& g, const std::vector<float>& x,
   const auto bring = [&](const memory::dims& dims, Tag tag, const std::vector<float>& from,
                          const memory::desc& to) {
     memory plain(Desc(dims, tag), impl_->engine, const_cast<float*>(from.data()));
-    memory moved(to, impl_->engine);
+    memory moved = impl_->Allocate(to);
     dnnl::reorder(plain, moved).execute(impl_->stream, plain, moved);
     impl_->stream.wait();
     return moved;
@@ -73,7 +81,7 @@ DenseConv::DenseConv(const ConvGeometry& g, const std::vector<float>& x,
                       {DNNL_ARG_WEIGHTS, bring(kernel, g.groups > 1 ? Tag::goihw : Tag::oihw,
                                                weight, desc.weights_desc())},
                       {DNNL_ARG_BIAS, bring({g.out_channels}, Tag::x, bias, bias_desc)},
-                      {DNNL_ARG_DST, memory(desc.dst_desc(), impl_->engine)}};
+                      {DNNL_ARG_DST, impl_->Allocate(desc.dst_desc())}};
 }
 
 DenseConv::~DenseConv() = default;

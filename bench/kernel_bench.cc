@@ -7,17 +7,20 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <sstream>
 
+#include "bench/buffer.h"
 #include "bench/dense_conv.h"
 #include "sparsity/base/random.h"
 #include "sparsity/executor/isa.h"
+#include "sparsity/executor/kernels/depthwise.h"
 #include "sparsity/executor/kernels/sparse_conv.h"
 
 namespace sparsify::bench {
@@ -32,39 +35,32 @@ struct Options {
   std::vector<double> densities = {0.5, 0.1};
   double seconds = 1;
   bool all = false;
+  std::string filter;
 };
 
-/// 64-byte aligned zeros.
-class Buffer {
- public:
-  explicit Buffer(int64_t bytes)
-      : data_(static_cast<float*>(std::aligned_alloc(1 << 21, (bytes + (1 << 21)) >> 21 << 21))) {
-    std::fill_n(data_, bytes / sizeof(float), 0.0F);
-  }
-  ~Buffer() { std::free(data_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  float* data() const { return data_; }
-
- private:
-  float* data_;
-};
+/// Processor time of this thread when there is one, so that neighbours on a busy machine do
+/// not count; else wall time.
+double Milliseconds(bool of_thread) {
+  timespec t{};
+  clock_gettime(of_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
 
 struct Times {
   std::vector<double> ms;
 
   template <class Body>
-  void Add(const Body& body) {
-    const auto begin = std::chrono::steady_clock::now();
+  void Add(bool of_thread, const Body& body) {
+    const double begin = Milliseconds(of_thread);
     body();
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    ms.push_back(took.count());
+    ms.push_back(Milliseconds(of_thread) - begin);
   }
   double Min() const { return *std::min_element(ms.begin(), ms.end()); }
   double Median() const {
     std::vector<double> sorted = ms;
-    std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-    return sorted[sorted.size() / 2];
+    const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
+    std::nth_element(sorted.begin(), middle, sorted.end());
+    return *middle;
   }
 };
 
@@ -106,62 +102,108 @@ void ForPlain(const LaneShape& shape, const Body& body) {
   }
 }
 
+struct Problem {
+  std::vector<float> x;
+  std::vector<float> weight;
+  std::vector<float> bias;
+};
+
+Problem MakeProblem(const ConvGeometry& g, double density) {
+  Random random(1);
+  const auto fill = [&](int64_t count) {
+    std::vector<float> values(count);
+    for (float& value : values) value = static_cast<float>(random.Uniform() * 2 - 1);
+    return values;
+  };
+  Problem problem{fill(g.batch * g.in_channels * g.in_h * g.in_w), fill(g.out_channels * g.taps()),
+                  fill(g.out_channels)};
+  for (float& value : problem.weight) {
+    if (random.Uniform() >= density) value = 0;
+  }
+  return problem;
+}
+
 struct Candidate {
-  std::unique_ptr<SparseConv> conv;
-  std::unique_ptr<Buffer> scratch;
   std::string name;
+  std::function<void()> run;
+  int64_t constant_bytes = 0;
   Times times;
 };
 
-void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
-  Random random(1);
-  std::vector<float> x(g.batch * g.in_channels * g.in_h * g.in_w);
-  for (float& value : x) value = static_cast<float>(random.Uniform() * 2 - 1);
-  std::vector<float> weight(g.out_channels * g.taps());
-  for (float& value : weight) {
-    value = static_cast<float>(random.Uniform() * 2 - 1);
-    if (random.Uniform() >= density) value = 0;
-  }
-  std::vector<float> bias(g.out_channels);
-  for (float& value : bias) value = static_cast<float>(random.Uniform() * 2 - 1);
-  DenseConv dense(g, x, weight, bias);
-  dense.Run();
-  const std::vector<float> expected = dense.Plain();
-  const Buffer in(g.InShape().size() * 4);
-  const Buffer out(g.OutShape().size() * 4);
-  ForPlain(g.InShape(), [&](int64_t i, int64_t at) { in.data()[at] = x[i]; });
-  const LaneView in_view{in.data(), g.InShape()};
-  const LaneView out_view{out.data(), g.OutShape()};
+bool IsDepthwise(const ConvGeometry& g) {
+  return g.groups > 1 && g.groups == g.in_channels && g.groups == g.out_channels;
+}
+
+Candidate MakeDepthwise(const ConvGeometry& g, const Problem& problem, const LaneContext& context,
+                        const LaneView& in, const LaneView& out) {
+  const auto conv =
+      std::make_shared<DepthwiseConv>(g, problem.weight.data(), problem.bias.data(),
+                                      Epilogue{{ActivationKind::kRelu}, false}, context);
+  return {"depthwise", [=] { conv->Run(in, nullptr, out); }, conv->constant_bytes(), {}};
+}
+
+Candidate MakeSparse(const ConvGeometry& g, const Problem& problem, const SparseVariant& variant,
+                     int threads, const LaneView& in, const LaneView& out) {
+  const auto conv =
+      std::make_shared<SparseConv>(g, problem.weight.data(), problem.bias.data(),
+                                   Epilogue{{ActivationKind::kRelu}, false}, variant, threads);
+  const auto scratch = std::make_shared<Buffer>(conv->scratch_bytes());
+  return {variant.name,
+          [=] { conv->Run(in, nullptr, out, scratch->data()); },
+          conv->constant_bytes(),
+          {}};
+}
+
+std::vector<Candidate> MakeCandidates(const Options& options, const ConvGeometry& g, double density,
+                                      const Problem& problem, const LaneView& in,
+                                      const LaneView& out) {
   const Isa isa = DetectIsa();
+  std::vector<Candidate> candidates;
+  if (IsDepthwise(g)) {
+    candidates.push_back(MakeDepthwise(g, problem, {isa, options.threads}, in, out));
+    return candidates;
+  }
   auto variants = options.all ? AllSparseVariants(g, isa) : SparseVariants(g, density, isa);
   if (density == 1) variants = {DenseVariant(g, isa)};
-  std::vector<Candidate> candidates;
   for (const SparseVariant& variant : variants) {
-    Candidate candidate;
-    candidate.conv = std::make_unique<SparseConv>(g, weight.data(), bias.data(),
-                                                  Epilogue{{ActivationKind::kRelu}, false}, variant,
-                                                  options.threads);
-    candidate.scratch = std::make_unique<Buffer>(candidate.conv->scratch_bytes());
-    candidate.name = variant.name;
-    candidate.conv->Run(in_view, nullptr, out_view, candidate.scratch->data());
+    if (variant.name.find(options.filter) == std::string::npos) continue;
+    candidates.push_back(MakeSparse(g, problem, variant, options.threads, in, out));
+  }
+  return candidates;
+}
+
+/// Runs each candidate once; drops, and names, those whose outputs are not the dense ones.
+void DropWrong(const ConvGeometry& g, const LaneView& out, const std::vector<float>& expected,
+               std::vector<Candidate>& candidates) {
+  std::erase_if(candidates, [&](const Candidate& candidate) {
+    candidate.run();
     double error = 0;
     ForPlain(g.OutShape(), [&](int64_t i, int64_t at) {
-      error = std::max<double>(error, std::abs(out.data()[at] - expected[i]));
+      error = std::max<double>(error, std::abs(out.data[at] - expected[i]));
     });
-    if (error > 1e-5 * static_cast<double>(g.taps())) {
-      fmt::print("{}: wrong by {}, not timed\n", variant.name, error);
-      continue;
-    }
-    candidates.push_back(std::move(candidate));
-  }
+    if (error <= 1e-5 * static_cast<double>(g.taps())) return false;
+    fmt::print("{}: wrong by {}, not timed\n", candidate.name, error);
+    return true;
+  });
+}
+
+void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
+  const Problem problem = MakeProblem(g, density);
+  DenseConv dense(g, problem.x, problem.weight, problem.bias);
+  dense.Run();
+  const Buffer in(g.InShape().size() * 4);
+  const Buffer out(g.OutShape().size() * 4);
+  ForPlain(g.InShape(), [&](int64_t i, int64_t at) { in.data()[at] = problem.x[i]; });
+  const LaneView out_view{out.data(), g.OutShape()};
+  auto candidates =
+      MakeCandidates(options, g, density, problem, {in.data(), g.InShape()}, out_view);
+  DropWrong(g, out_view, dense.Plain(), candidates);
   Times dense_times;
-  const auto end =
-      std::chrono::steady_clock::now() + std::chrono::duration<double>(options.seconds);
-  while (std::chrono::steady_clock::now() < end || dense_times.ms.size() < 5) {
-    dense_times.Add([&] { dense.Run(); });
-    for (Candidate& c : candidates) {
-      c.times.Add([&] { c.conv->Run(in_view, nullptr, out_view, c.scratch->data()); });
-    }
+  const bool alone = options.threads == 1;
+  const double end = Milliseconds(false) + options.seconds * 1e3;
+  while (Milliseconds(false) < end || dense_times.ms.size() < 5) {
+    dense_times.Add(alone, [&] { dense.Run(); });
+    for (Candidate& c : candidates) c.times.Add(alone, c.run);
   }
   std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
     return a.times.Median() < b.times.Median();
@@ -174,7 +216,7 @@ void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
     fmt::print("   {:28} {:.3f}/{:.3f} ms  speed-up min {:.2f} median {:.2f}  {:.0f} KB\n", c.name,
                c.times.Min(), c.times.Median(), dense_times.Min() / c.times.Min(),
                dense_times.Median() / c.times.Median(),
-               static_cast<double>(c.conv->constant_bytes()) / 1024);
+               static_cast<double>(c.constant_bytes) / 1024);
   }
   std::cout << std::flush;
 }
@@ -194,6 +236,7 @@ int main(int argc, char** argv) {
   app.add_option("--density", options.densities, "fractions of nonzero weights");
   app.add_option("--seconds", options.seconds, "for each layer and density");
   app.add_flag("--all", options.all, "every variant of the table, not only the promising ones");
+  app.add_option("--filter", options.filter, "only variants whose name contains this");
   CLI11_PARSE(app, argc, argv);
   omp_set_num_threads(options.threads);
   const auto shapes = ReadShapes(options);

@@ -49,9 +49,7 @@ LaneShape WithHalo(LaneShape shape, Random& random) {
 
 class LaneOpsTest : public ::testing::TestWithParam<Isa> {
  protected:
-  LaneContext Context(Random& random) const {
-    return {GetParam(), 1 + static_cast<int>(random.Below(3))};
-  }
+  LaneContext Context(Random& random) const { return {GetParam(), random.Below(6) == 0 ? 3 : 1}; }
 };
 
 TEST_P(LaneOpsTest, ReordersPlaceEveryElement) {
@@ -208,6 +206,7 @@ TEST_P(LaneOpsTest, PoolsAgreeWithTheNaiveWindow) {
     pool.count_include_pad = random.Below(2) == 0;
     shape.height = std::max(shape.height, pool.kernel_h);
     shape.width = i % 50 == 0 ? 2000 : std::max(shape.width, pool.kernel_w);
+    if (i % 50 == 0) shape.batch = shape.channels = 1;
     if (i % 100 == 0) pool.kernel_w = 1200;
     LaneShape out_shape = WithHalo(shape, random);
     const auto size = [](int64_t in, int64_t pads, int64_t kernel, int64_t stride, bool ceil) {

@@ -24,7 +24,7 @@ size_t CodeBytes(const TileKernelSpec& spec) {
   const size_t patterns = spec.dense ? 1 : PatternCount(spec.bits());
   const size_t uses = spec.bits() * spec.vectors.size();
   return 16384 + patterns * (uses * 24 + 256) + uses * 256 +
-         16 * static_cast<size_t>(spec.in_prefetches + spec.out_prefetches);
+         32 * static_cast<size_t>(spec.in_prefetches + spec.out_prefetches);
 }
 
 template <class Vector>
@@ -58,9 +58,10 @@ class JitTileKernel final : public TileKernel, private Code {
   void EmitEntry();
   void EmitExit();
   void EmitBegin();
+  void EmitResidual();
   void EmitFinish();
   void EmitSpill(bool store);
-  void EmitPrefetches(const Reg64& list, const Reg64& base, int count);
+  void EmitPrefetches();
   void EmitPattern(int pattern, int index);
   void EmitColumn(int pattern);
   void EmitUses(const std::vector<std::pair<int, int>>& uses, const Vector& x, int32_t in,
@@ -146,8 +147,7 @@ void JitTileKernel<Vector>::Emit() {
   L(resume);
   EmitSpill(false);
   L(columns);
-  EmitPrefetches(in_list_, in_base_, spec_.in_prefetches);
-  EmitPrefetches(out_list_, out_base_, spec_.out_prefetches);
+  EmitPrefetches();
   const int patterns = PatternCount(spec_.bits());
   const int first = spec_.dense ? patterns : 1;
   for (int pattern = first; pattern <= patterns; ++pattern) EmitPattern(pattern, pattern - first);
@@ -175,11 +175,6 @@ void JitTileKernel<Vector>::EmitBegin() {
   for (int row = 0; row < spec_.rows; ++row) {
     vbroadcastss(Sum(row, 0), ptr[bias_ + 4 * row]);
     for (int v = 1; v < vectors(); ++v) vmovaps(Sum(row, v), Sum(row, 0));
-  }
-  if (!spec_.epilogue.add_residual) return;
-  for (int row = 0; row < spec_.rows; ++row) {
-    for (int v = 0; v < vectors(); ++v) EmitAddResidual(Sum(row, v), spec_.vectors[v]);
-    add(residual_, static_cast<int>(spec_.residual_stride));
   }
 }
 
@@ -231,7 +226,16 @@ void JitTileKernel<Vector>::EmitStore(const Vector& sum, const TileKernelSpec::V
 }
 
 template <class Vector>
+void JitTileKernel<Vector>::EmitResidual() {
+  for (int row = 0; row < spec_.rows; ++row) {
+    for (int v = 0; v < vectors(); ++v) EmitAddResidual(Sum(row, v), spec_.vectors[v]);
+    add(residual_, static_cast<int>(spec_.residual_stride));
+  }
+}
+
+template <class Vector>
 void JitTileKernel<Vector>::EmitFinish() {
+  if (spec_.epilogue.add_residual) EmitResidual();
   activation_.Prepare();
   if (spec_.mask_floats > 0 && !kAvx512) vmovups(Ymm(kMaskRegister), ptr[rip + mask_]);
   for (int row = 0; row < spec_.rows; ++row) {
@@ -256,12 +260,23 @@ void JitTileKernel<Vector>::EmitSpill(bool store) {
 }
 
 template <class Vector>
-void JitTileKernel<Vector>::EmitPrefetches(const Reg64& list, const Reg64& base, int count) {
-  for (int i = 0; i < count; ++i) {
-    movsxd(rax, dword[list + 4 * i]);
-    prefetcht1(ptr[base + rax]);
+void JitTileKernel<Vector>::EmitPrefetches() {
+  for (int i = 0; i < spec_.in_prefetches; ++i) {
+    movsxd(rax, dword[in_list_ + 4 * i]);
+    prefetcht1(ptr[in_base_ + rax]);
   }
-  if (count > 0) add(list, 4 * count);
+  if (spec_.in_prefetches > 0) add(in_list_, 4 * spec_.in_prefetches);
+  if (spec_.out_prefetches == 0) return;
+  if (spec_.prefetch_residual) {
+    mov(n_, ptr[rsp]);
+    mov(n_, ptr[n_ + offsetof(TileCall, residual_prefetch_base)]);
+  }
+  for (int i = 0; i < spec_.out_prefetches; ++i) {
+    movsxd(rax, dword[out_list_ + 4 * i]);
+    prefetcht1(ptr[out_base_ + rax]);
+    if (spec_.prefetch_residual) prefetcht1(ptr[n_ + rax]);
+  }
+  add(out_list_, 4 * spec_.out_prefetches);
 }
 
 template <class Vector>

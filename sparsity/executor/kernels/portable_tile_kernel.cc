@@ -68,15 +68,16 @@ class PortableTileKernel : public TileKernel {
 
   void Begin(const TileCall& call, int64_t group, State& state) const {
     for (int row = 0; row < spec_.rows; ++row) {
-      const int64_t channel = group * spec_.rows + row;
-      for (int v = 0; v < vectors(); ++v) {
-        float* sum = Sum(state, row, v);
-        std::fill_n(sum, floats(), call.bias[channel]);
-        if (!spec_.epilogue.add_residual) continue;
-        const float* from = Advance(call.residual, channel * spec_.residual_stride);
-        ForFloats(spec_.vectors[v], spec_.vectors[v].residual, spec_.residual_pair,
-                  [&](int i, int32_t offset) { sum[i] += *Advance(from, offset); });
-      }
+      std::fill_n(Sum(state, row, 0), vectors() * floats(), call.bias[group * spec_.rows + row]);
+    }
+  }
+
+  void AddResidual(const TileCall& call, int64_t channel, int row, State& state) const {
+    const float* from = Advance(call.residual, channel * spec_.residual_stride);
+    for (int v = 0; v < vectors(); ++v) {
+      float* sum = Sum(state, row, v);
+      ForFloats(spec_.vectors[v], spec_.vectors[v].residual, spec_.residual_pair,
+                [&](int i, int32_t offset) { sum[i] += *Advance(from, offset); });
     }
   }
 
@@ -102,7 +103,9 @@ class PortableTileKernel : public TileKernel {
 
   void Finish(const TileCall& call, int64_t group, State& state) const {
     for (int row = 0; row < spec_.rows; ++row) {
-      float* to = Advance(call.out, (group * spec_.rows + row) * spec_.out_stride);
+      const int64_t channel = group * spec_.rows + row;
+      if (spec_.epilogue.add_residual) AddResidual(call, channel, row, state);
+      float* to = Advance(call.out, channel * spec_.out_stride);
       for (int v = 0; v < vectors(); ++v) {
         const float* sum = Sum(state, row, v);
         ForFloats(spec_.vectors[v], spec_.vectors[v].out, spec_.out_pair,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
+#include "sparsity/executor/kernels/prefetch_plan.h"
 #include "sparsity/executor/kernels/tile_kernel.h"
 #include "sparsity/executor/kernels/tile_packer.h"
 #include "sparsity/executor/kernels/tile_plan.h"
@@ -63,10 +64,11 @@ struct SparseConv::Impl {
   void ChooseParts();
 
   Item ItemAt(int64_t index) const;
-  const float* TileInput(const LaneView& in, const Item& item) const;
+  const float* Planes(const LaneView& in, const Item& item) const;
+  int64_t TileInput(const Item& item) const;
   void RunItem(const Item& item, const Item& next, const LaneView& in, const LaneView* residual,
                const LaneView& out, char* scratch) const;
-  void RunBlock(const TileKind& kind, const Item& item, TileCall call, int64_t block,
+  void RunBlock(const TileKind& kind, const Item& item, const TileCall& tile_call, int64_t block,
                 float* spill) const;
   int64_t group_channels() const { return plan.geometry.out_channels / plan.geometry.groups; }
 
@@ -80,6 +82,8 @@ struct SparseConv::Impl {
   std::vector<std::pair<TileKernelSpec, std::unique_ptr<TileKernel>>> kernels;
   std::array<std::array<TileKind, 2>, 2> kinds;  // [last row of tiles][last column]
   PackFunction pack = nullptr;
+  PrefetchList in_prefetch;
+  std::vector<PrefetchList> out_prefetch;  // one a block
   int64_t parts = 1;
   int64_t items = 0;
   int64_t pack_bytes = 0;
@@ -96,9 +100,10 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
     Fail("sparse convolution", "variant \"{}\" needs a 1x1 convolution without halo or stride",
          variant.name);
   }
-  if (variant.taps != 1 && variant.taps != geometry.kernel_h) {
-    Fail("sparse convolution", "variant \"{}\" needs a kernel of height {}, got {}", variant.name,
-         variant.taps, geometry.kernel_h);
+  if (variant.taps != 1 &&
+      (variant.taps != geometry.kernel_h || variant.taps != geometry.kernel_w)) {
+    Fail("sparse convolution", "variant \"{}\" needs a kernel of {}x{}, got {}x{}", variant.name,
+         variant.taps, variant.taps, geometry.kernel_h, geometry.kernel_w);
   }
   if (threads < 1) Fail("sparse convolution", "{} threads, expected at least 1", threads);
   plan = PlanTiles(geometry, floats, variant.packed, variant.tile_vectors, variant.vectors);
@@ -106,6 +111,7 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
   if (bias_in != nullptr) std::copy_n(bias_in, geometry.out_channels, bias.data());
   pack = TilePacker(variant.isa);
   BuildStreams(weight);
+  BuildPrefetch();
   BuildKinds();
   ChooseParts();
 }
@@ -117,12 +123,23 @@ void SparseConv::Impl::BuildStreams(const float* weight) {
   most = std::clamp<int64_t>(most, 1, std::min(channels, MaxBlockChannels(plan)));
   layout.rows = static_cast<int>(std::min<int64_t>(variant.rows, group_channels()));
   layout.taps = variant.taps;
+  // Taps share the more loads the longer the tile is along them; with one lane, only rows.
+  layout.taps_along_width =
+      variant.taps > 1 && g.lanes > 1 && plan.register_tile.columns > plan.register_tile.rows;
   layout.block_channels = CeilDiv(channels, CeilDiv(channels, most));
   layout.dense = variant.dense;
   for (int64_t group = 0; group < g.groups; ++group) {
     streams.emplace_back(plan, layout, weight + group * group_channels() * g.taps(),
                          group_channels());
   }
+}
+
+void SparseConv::Impl::BuildPrefetch() {
+  const int64_t tiles = CeilDiv(plan.tile.rows, plan.register_tile.rows) *
+                        CeilDiv(plan.tile.columns, plan.register_tile.columns);
+  const int64_t steps = tiles * streams[0].row_groups();
+  in_prefetch = InputPrefetch(plan, layout.block_channels, steps);
+  out_prefetch = OutputPrefetch(plan, group_channels(), streams[0].blocks(), steps);
 }
 
 void SparseConv::Impl::BuildKinds() {
@@ -193,14 +210,19 @@ TileKernelSpec SparseConv::Impl::Spec(int rows, TileSize size, bool masked) cons
       }
     }
   }
-  const int64_t tap = variant.taps > 1 ? plan.TapSlot(1, 0) - plan.TapSlot(0, 0) : 0;
-  spec.tap_in = static_cast<int32_t>(tap * vector_bytes);
+  if (variant.taps > 1) {
+    const int64_t tap = layout.taps_along_width ? plan.TapSlot(0, 1) : plan.TapSlot(1, 0);
+    spec.tap_in = static_cast<int32_t>(tap * vector_bytes);
+  }
   spec.out_pair = static_cast<int32_t>(plan.PairOffset(g.OutShape()) * kFloat);
   spec.residual_pair = static_cast<int32_t>(plan.PairOffset(g.ResidualShape()) * kFloat);
   spec.column_bytes =
       static_cast<int32_t>(plan.packed ? vector_bytes : g.InShape().plane_stride() * kFloat);
   spec.out_stride = g.OutShape().plane_stride() * kFloat;
   spec.residual_stride = g.ResidualShape().plane_stride() * kFloat;
+  spec.in_prefetches = in_prefetch.per_group;
+  spec.out_prefetches = out_prefetch[0].per_group;
+  spec.prefetch_residual = epilogue.add_residual && g.residual_halo == g.out_halo;
   spec.epilogue = epilogue;
   return spec;
 }
@@ -241,50 +263,61 @@ Item SparseConv::Impl::ItemAt(int64_t index) const {
   return item;
 }
 
+const float* SparseConv::Impl::Planes(const LaneView& in, const Item& item) const {
+  const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
+  return in.Plane(item.image_group, item.conv_group * channels);
+}
+
+/// Floats from the interior of a plane to what the tile's first unit reads first.
+int64_t SparseConv::Impl::TileInput(const Item& item) const {
+  const ConvGeometry& g = plan.geometry;
+  const int64_t row = item.row * plan.tile.rows * g.stride_h - g.pad_top;
+  const int64_t column =
+      item.column * plan.tile.columns * plan.form.positions * g.stride_w - g.pad_left;
+  return row * g.InShape().row_stride() + column * g.lanes;
+}
+
 void SparseConv::Impl::RunItem(const Item& item, const Item& next, const LaneView& in,
                                const LaneView* residual, const LaneView& out, char* scratch) const {
-  const ConvGeometry& g = plan.geometry;
-  const int64_t channels = g.in_channels / g.groups;
-  const LaneShape in_shape = g.InShape();
-  const LaneShape out_shape = g.OutShape();
+  const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
+  const int64_t plane_stride = plan.geometry.InShape().plane_stride();
   const TileKind& kind =
       kinds[item.row + 1 == plan.grid_rows()][item.column + 1 == plan.grid_columns()];
   const int64_t row = item.row * plan.tile.rows;
   const int64_t column = item.column * plan.tile.columns;
   const int64_t first_out = item.conv_group * group_channels();
-  const float* planes = in.data + item.image_group * in.group_stride() +
-                        item.conv_group * channels * in_shape.plane_stride() + in_shape.interior();
-  auto* packed = reinterpret_cast<float*>(scratch);
+  const float* planes = Planes(in, item);
   auto* spill = reinterpret_cast<float*>(scratch + pack_bytes);
-  auto* rows = reinterpret_cast<PackRow*>(scratch + pack_bytes + spill_bytes);
+  PackTask task;
+  task.plan = &plan;
+  task.plane_stride = plane_stride;
+  task.row = row;
+  task.column = column;
+  task.size = kind.size;
+  task.scratch = reinterpret_cast<float*>(scratch);
+  task.rows = reinterpret_cast<PackRow*>(scratch + pack_bytes + spill_bytes);
   TileCall call{};
-  call.out = out.data + item.image_group * out.group_stride() +
-             first_out * out_shape.plane_stride() + out_shape.interior() +
-             plan.UnitOffset(out_shape, row, column);
+  call.out = out.Plane(item.image_group, first_out) +
+             plan.UnitOffset(plan.geometry.OutShape(), row, column);
+  call.out_prefetch_base = call.out;
   if (residual != nullptr) {
-    const LaneShape shape = g.ResidualShape();
-    call.residual = residual->data + item.image_group * residual->group_stride() +
-                    first_out * shape.plane_stride() + shape.interior() +
-                    plan.UnitOffset(shape, row, column);
+    call.residual = residual->Plane(item.image_group, first_out) +
+                    plan.UnitOffset(plan.geometry.ResidualShape(), row, column);
+    call.residual_prefetch_base = call.residual;
   }
   call.bias = bias.data() + first_out;
-  (void)next;
-  for (int64_t block = 0; block < streams[item.conv_group].blocks(); ++block) {
+  const int64_t blocks = streams[item.conv_group].blocks();
+  for (int64_t block = 0; block < blocks; ++block) {
     const int64_t first = block * layout.block_channels;
-    const float* block_planes = planes + first * in_shape.plane_stride();
+    const float* block_planes = planes + first * plane_stride;
+    call.in_prefetch_base =
+        block + 1 < blocks ? block_planes + layout.block_channels * plane_stride + TileInput(item)
+                           : Planes(in, next) + TileInput(next);
     if (plan.packed) {
-      PackTask task;
-      task.plan = &plan;
       task.planes = block_planes;
-      task.plane_stride = in_shape.plane_stride();
       task.channels = std::min(layout.block_channels, channels - first);
-      task.row = row;
-      task.column = column;
-      task.size = kind.size;
-      task.scratch = packed;
-      task.rows = rows;
       pack(task);
-      call.in = packed;
+      call.in = task.scratch;
     } else {
       call.in = block_planes + column * plan.form.floats;
     }
@@ -292,7 +325,7 @@ void SparseConv::Impl::RunItem(const Item& item, const Item& next, const LaneVie
   }
 }
 
-void SparseConv::Impl::RunBlock(const TileKind& kind, const Item& item, TileCall call,
+void SparseConv::Impl::RunBlock(const TileKind& kind, const Item& item, const TileCall& tile_call,
                                 int64_t block, float* spill) const {
   const WeightStream& stream = streams[item.conv_group];
   const int64_t row_groups = stream.row_groups();
@@ -302,9 +335,11 @@ void SparseConv::Impl::RunBlock(const TileKind& kind, const Item& item, TileCall
   const int64_t body_groups = end_group - first_group - (has_rest ? 1 : 0);
   const int64_t out_stride = plan.geometry.OutShape().plane_stride();
   const int64_t residual_stride = plan.geometry.ResidualShape().plane_stride();
-  const TileCall tile_call = call;
-  const auto run = [&](const RegisterTile& tile, const TileKernel& kernel, int64_t group,
-                       int64_t count) {
+  TileCall call = tile_call;
+  call.first = block == 0;
+  call.last = block + 1 == stream.blocks();
+  const auto run = [&](int64_t index, const TileKernel& kernel, int64_t group, int64_t count) {
+    const RegisterTile& tile = kind.tiles[index];
     const int64_t channel = group * layout.rows;
     const WeightStream::Begin& begin = stream.At(block, group);
     call.in = tile_call.in + tile.in;
@@ -318,13 +353,15 @@ void SparseConv::Impl::RunBlock(const TileKind& kind, const Item& item, TileCall
     }
     call.bias = tile_call.bias + channel;
     call.row_groups = count;
-    call.first = block == 0;
-    call.last = block + 1 == stream.blocks();
+    const int64_t step = index * row_groups + group;
+    call.in_prefetch = in_prefetch.offsets.data() + step * in_prefetch.per_group;
+    call.out_prefetch = out_prefetch[block].offsets.data() + step * out_prefetch[block].per_group;
     kernel.Run(call);
   };
-  for (const RegisterTile& tile : kind.tiles) {
-    if (body_groups > 0) run(tile, *tile.body, first_group, body_groups);
-    if (has_rest) run(tile, *tile.rest, row_groups - 1, 1);
+  for (size_t i = 0; i < kind.tiles.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    if (body_groups > 0) run(index, *kind.tiles[i].body, first_group, body_groups);
+    if (has_rest) run(index, *kind.tiles[i].rest, row_groups - 1, 1);
   }
 }
 
@@ -343,6 +380,10 @@ int64_t SparseConv::scratch_bytes() const {
 int64_t SparseConv::constant_bytes() const {
   auto bytes = static_cast<int64_t>(impl_->bias.size() * sizeof(float));
   for (const WeightStream& stream : impl_->streams) bytes += stream.bytes();
+  bytes += static_cast<int64_t>(impl_->in_prefetch.offsets.size() * sizeof(int32_t));
+  for (const PrefetchList& list : impl_->out_prefetch) {
+    bytes += static_cast<int64_t>(list.offsets.size() * sizeof(int32_t));
+  }
   return bytes;
 }
 

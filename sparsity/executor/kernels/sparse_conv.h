@@ -60,7 +60,7 @@ class SparseConv {
            void* scratch) const noexcept;
 
   int64_t scratch_bytes() const;
-  /// Bytes of values, offsets, counts and bias as executed.
+  /// Bytes of values, offsets, counts, bias and prefetch lists as executed.
   int64_t constant_bytes() const;
 
  private:

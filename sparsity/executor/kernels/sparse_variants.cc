@@ -36,6 +36,12 @@ constexpr std::array kVariants = {
     VariantRow{Isa::kAvx512, 2, 12, 3, 24, true, 40, 0.05, 0.6},
     VariantRow{Isa::kAvx512, 1, 28, 3, 28, true, 40, 0.02, 0.6},
     VariantRow{Isa::kAvx512, 1, 28, 3, 28, true, 64, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 1, 14, 3, 14, true, 40, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 1, 14, 3, 14, true, 64, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 1, 14, 1, 14, true, 40, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 1, 14, 1, 14, true, 96, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 2, 14, 1, 14, true, 40, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 2, 14, 1, 14, true, 64, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 28, 1, 28, true, 40, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 28, 1, 28, true, 64, 0.0, 0.3},
     VariantRow{Isa::kAvx512, 4, 7, 1, 7, false, 40, 0.2, 1.0},
@@ -71,13 +77,15 @@ SparseVariant Bind(const VariantRow& row, bool dense) {
   const std::string block = row.block_kb == kWhole ? "whole" : fmt::format("{}K", row.block_kb);
   variant.name = fmt::format("{}{}x{}{} {} {} {}", dense ? "dense " : "", row.rows, row.vectors,
                              row.taps > 1 ? fmt::format("k{}", row.taps) : "",
-                             row.packed ? "packed" : "direct", block, Name(row.isa));
+                             row.packed ? fmt::format("packed{}", row.tile_vectors) : "direct",
+                             block, Name(row.isa));
   return variant;
 }
 
 bool Applies(const VariantRow& row, const ConvGeometry& geometry, Isa isa) {
   if (row.isa != isa) return false;
-  if (row.taps > 1 && row.taps != geometry.kernel_h) return false;
+  if (row.taps > 1 && (row.taps != geometry.kernel_h || row.taps != geometry.kernel_w))
+    return false;
   if (!row.packed) return CanFlatten(geometry, VectorFloats(isa));
   return true;
 }

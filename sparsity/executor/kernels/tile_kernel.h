@@ -46,6 +46,7 @@ struct TileKernelSpec {
   int64_t residual_stride = 0;
   int in_prefetches = 0;  // per row group
   int out_prefetches = 0;
+  bool prefetch_residual = false;
   Epilogue epilogue;
 
   int bits() const { return rows * taps; }
@@ -68,8 +69,9 @@ struct TileCall {
   const void* in_prefetch_base;
   const int32_t* out_prefetch;
   const void* out_prefetch_base;
-  int64_t first;  // not 0: begin from bias and residual instead of spill
-  int64_t last;   // not 0: apply the activation and write out, else spill
+  const void* residual_prefetch_base;  // with the offsets of out_prefetch
+  int64_t first;                       // not 0: begin from the bias instead of spill
+  int64_t last;  // not 0: add the residual, apply the activation, write out; else spill
 };
 
 class TileKernel {

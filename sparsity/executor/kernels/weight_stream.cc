@@ -61,12 +61,15 @@ void WeightStream::AddRowGroup(const TilePlan& plan, const float* weight, int64_
     const float* weight;  // of row `row`, first tap
   };
   std::vector<Column> columns;
+  const int64_t tap_stride = layout_.taps_along_width ? 1 : g.kernel_w;
   const auto value = [&](const float* of, int bit) {
-    return of[(bit / layout_.taps) * g.taps() + (bit % layout_.taps) * g.kernel_w];
+    return of[(bit / layout_.taps) * g.taps() + (bit % layout_.taps) * tap_stride];
   };
+  const int64_t step_h = layout_.taps_along_width ? 1 : layout_.taps;
+  const int64_t step_w = layout_.taps_along_width ? layout_.taps : 1;
   for (int64_t channel = first; channel < last; ++channel) {
-    for (int64_t kh = 0; kh < g.kernel_h; kh += layout_.taps) {
-      for (int64_t kw = 0; kw < g.kernel_w; ++kw) {
+    for (int64_t kh = 0; kh < g.kernel_h; kh += step_h) {
+      for (int64_t kw = 0; kw < g.kernel_w; kw += step_w) {
         const float* of = weight + ((row * channels + channel) * g.kernel_h + kh) * g.kernel_w + kw;
         uint32_t pattern = layout_.dense ? PatternCount(bits) : 0;
         for (int bit = 0; bit < bits; ++bit) {
