@@ -239,12 +239,12 @@ class Chooser {
     const StepPrices& p = prices_[s];
     if (!std::isfinite(p.sparse_ms)) return "no sparse kernel for its shape";
     if (over_lanes) {
-      return fmt::format("dense lanes {:.2f} ms beat sparse {:.2f} ms", p.lanes.ms, p.sparse_ms);
+      return fmt::format("dense lanes {:.3g} ms beat sparse {:.3g} ms", p.lanes.ms, p.sparse_ms);
     }
     if (p.dense_ms <= p.sparse_ms) {
-      return fmt::format("dense {:.2f} ms beats sparse {:.2f} ms", p.dense_ms, p.sparse_ms);
+      return fmt::format("dense {:.3g} ms beats sparse {:.3g} ms", p.dense_ms, p.sparse_ms);
     }
-    return fmt::format("sparse {:.2f} ms beats dense {:.2f} ms, but not with layout changes",
+    return fmt::format("sparse {:.3g} ms beats dense {:.3g} ms, but not with layout changes",
                        p.sparse_ms, p.dense_ms);
   }
 

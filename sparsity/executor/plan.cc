@@ -133,13 +133,15 @@ PlanReport Report(const FusedGraph& fused, const Lowered& lowered,
 
 }  // namespace
 
+void LimitDenseLibrary() { onednn::LimitIsa(DetectIsa()); }
+
 Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {
   if (options.batch < 1 || options.threads < 1) {
     FailUsage("plan", "batch {} and threads {} must be at least 1", options.batch, options.threads);
   }
   const ThreadScope scope(options.threads);
   const Isa isa = DetectIsa();
-  onednn::LimitIsa(isa);
+  LimitDenseLibrary();
   const FusedGraph fused = Fuse(graph, options.batch);
   const LaneOptions lanes{
       LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};

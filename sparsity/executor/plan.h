@@ -49,6 +49,11 @@ struct PlanReport {
   std::string isa;
 };
 
+/// Keeps the dense library to the instruction set of DetectIsa(). Plans do so themselves; a
+/// program that runs dense operators before its first plan calls this first, because the
+/// library takes its limit once (a limit that comes too late is a usage error).
+void LimitDenseLibrary();
+
 class Plan {
  public:
   /// `graph` may be destroyed afterwards: the plan keeps what it needs. Throws Error on

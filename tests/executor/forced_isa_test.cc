@@ -8,6 +8,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/executor/plan.h"
+#include "sparsity/ops/interpreter.h"
 #include "tests/executor/plan_support.h"
 #include "tests/support/graph_builder.h"
 
@@ -71,6 +72,23 @@ INSTANTIATE_TEST_SUITE_P(All, ForcedIsa,
     std::exit(error.ExitCode());
   }
   std::exit(0);
+}
+
+/// A dense operator before the first plan, with the limit set in time.
+[[noreturn]] void LimitThenOperator() {
+  setenv("SPARSIFY_FORCE_ISA", "avx2", 1);
+  LimitDenseLibrary();
+  const Graph graph = testing::SmallResidualNet();
+  const std::vector<Tensor> images = testing::RandomInputs({Shape{1, 3, 16, 16}}, 1);
+  Interpreter(graph).Run({&images[0]});
+  const Plan plan(graph, {.batch = 1, .threads = 1, .allow_sparse = false});
+  std::exit(plan.report().isa == "avx2" ? 0 : 1);
+}
+
+TEST(LimitDenseLibrary, MayComeBeforeTheFirstOperator) {
+  if (!IsaSupported(Isa::kAvx2)) GTEST_SKIP() << "avx2 is not supported here";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(LimitThenOperator(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ForcedIsaTooLate, IsAnErrorNotIgnored) {

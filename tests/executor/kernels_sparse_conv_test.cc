@@ -122,7 +122,7 @@ class SparseConvTest : public ::testing::TestWithParam<Isa> {};
 
 TEST_P(SparseConvTest, EveryVariantOfRandomConvolutionsAgreesWithTheNaiveSum) {
   SPARSIFY_SKIP_WITHOUT(GetParam());
-  const int cases = Cases(250);
+  const int cases = Cases(150);
   for (int i = 0; i < cases; ++i) {
     Random random(17, i);
     const Case c = RandomCase(random);

@@ -11,8 +11,8 @@ namespace sparsify {
 
 /// How a weight is cut.
 struct StreamLayout {
-  int rows = 1;                // output channels of a row group; the last group may have fewer
-  int taps = 1;                // of a column: 1, kernel_h or kernel_w
+  int rows = 1;  // output channels of a row group; the last group may have fewer
+  int taps = 1;  // of a column: 1, kernel_h or kernel_w
   bool taps_along_width = false;
   int64_t block_channels = 1;  // input channels of a block; the last may have fewer
   bool dense = false;          // zeros are kept

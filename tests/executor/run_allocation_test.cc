@@ -1,0 +1,62 @@
+// A run allocates nothing: every operator new of the process is counted.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "sparsity/executor/plan.h"
+#include "tests/executor/plan_support.h"
+#include "tests/support/graph_builder.h"
+
+namespace {
+
+std::atomic<int64_t> allocations = 0;
+
+void* Allocate(std::size_t bytes) {
+  ++allocations;
+  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return Allocate(bytes); }
+void* operator new[](std::size_t bytes) { return Allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace sparsify {
+namespace {
+
+TEST(PlanRun, AllocatesNothingOverLanes) {
+  Graph graph = testing::SmallResidualNet();
+  testing::PruneRandomly(graph, 0.9, 3);
+  const Plan plan(graph, {.batch = 16, .threads = 1, .allow_sparse = true, .tune = false});
+  for (const StepReport& step : plan.report().steps) {
+    // oneDNN allocates a little at each call; there must be none of it for this test to mean
+    // something.
+    ASSERT_FALSE(step.kernel.starts_with("onednn")) << step.name << " runs " << step.kernel;
+  }
+  const std::vector<Tensor> inputs = testing::RandomInputs(plan.input_shapes(), 1);
+  Tensor output(plan.output_shapes()[0]);
+  const std::vector<const float*> in = {inputs[0].data()};
+  const std::vector<float*> out = {output.data()};
+  plan.Run(in, out);
+  const int64_t before = allocations;
+  plan.Run(in, out);
+  EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(PlanRun, TheCounterCounts) {
+  const int64_t before = allocations;
+  const std::vector<int> some(10);
+  EXPECT_EQ(some.size(), 10U);
+  EXPECT_GT(allocations - before, 0);
+}
+
+}  // namespace
+}  // namespace sparsify
