@@ -7,6 +7,7 @@
 #include <map>
 
 #include "schedulers/amba_level_prune_scheduler.h"
+#include "schedulers/ampere_scheduler.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
@@ -31,6 +32,24 @@ AllocationOptions AllocationOf(const SparsityOptions& options) {
   return options.scheduler.type == "AmbaLevelPruneScheduler"
              ? AllocationOf(options.scheduler.amba_level_prune)
              : options.allocation;
+}
+
+/// Why each layer stays dense, or empty.
+std::vector<std::string> SkippedLayers(const std::vector<Layer>& layers,
+                                       const SparsityOptions& options) {
+  std::vector<std::string> skipped = SelectLayers(layers, SelectionOf(options));
+  if (options.scheduler.type != "AmpereScheduler") return skipped;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (skipped[i].empty()) skipped[i] = AmpereSkipReason(layers[i]);
+  }
+  return skipped;
+}
+
+/// What decides which weights go.
+std::string MaskName(const SparsityOptions& options) {
+  return options.scheduler.type == "AmpereScheduler"
+             ? options.scheduler.ampere.mask_calculator + " masks"
+             : options.mask_generator.type;
 }
 
 void CheckBatches(const PreparedRun& run, const OptionsDocument& document) {
@@ -73,7 +92,7 @@ std::string DescribeNetwork(const PreparedRun& run) {
 std::string DescribeMethod(const RunConfig& config) {
   const SparsityOptions& s = config.sparsity;
   const std::string repair = s.reconstruction ? s.reconstruction->pattern + "-wise" : "none";
-  return fmt::format("method      {}, {}, {} allocation, repair: {}\n", s.mask_generator.type,
+  return fmt::format("method      {}, {}, {} allocation, repair: {}\n", MaskName(s),
                      s.scheduler.type, AllocationOf(s).type, repair);
 }
 
@@ -126,7 +145,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
     Fail(config.model.path, "no convolution and no fully connected layer; nothing to prune");
   }
   CheckBatches(run, document);
-  run.skipped = SelectLayers(run.layers, SelectionOf(config.sparsity));
+  run.skipped = SkippedLayers(run.layers, config.sparsity);
   if (std::count(run.skipped.begin(), run.skipped.end(), "") == 0) {
     Fail(config.model.path, "every layer is excluded from pruning ({})",
          OrNone(SkippedByReason(run.skipped)));

@@ -135,13 +135,13 @@ std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& 
 std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsDocument& document) {
   std::vector<std::string> missing;
   const auto add = [&](std::string_view key, const std::string& fact, std::string_view remedy) {
-    if (!fact.empty())
-      missing.push_back(fmt::format("{}: {}; {}", document.Where(key), fact, remedy));
+    if (fact.empty()) return;
+    missing.push_back(
+        fmt::format("{}: {}{}{}", document.Where(key), fact, remedy.empty() ? "" : "; ", remedy));
   };
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
-  add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(),
-      "BaseScheduler with a sweep prunes without training");
+  add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(), "");
   if (s.reconstruction) {
     add("sparsity.reconstruction", ReconstructionNotBuilt(),
         "--set sparsity.reconstruction=None prunes without repair");

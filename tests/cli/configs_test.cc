@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "sparsity/base/file.h"
 #include "sparsity/cli/run_config.h"
@@ -59,9 +60,21 @@ TEST(Configs, SparsityYamlShowsEveryKey) {
   EXPECT_GT(keys, 30U);
 }
 
+std::vector<std::string> Lines(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
 TEST(ConfigReference, DocsHoldWhatTheProgramPrints) {
-  EXPECT_EQ(ReadFile(SPARSIFY_SOURCE_DIR "/docs/config.md", 1 << 20), ConfigReference())
-      << "regenerate with: sparsify --help-config markdown > docs/config.md";
+  const auto docs = Lines(ReadFile(SPARSIFY_SOURCE_DIR "/docs/config.md", 1 << 20));
+  const auto printed = Lines(ConfigReference());
+  for (size_t i = 0; i < std::min(docs.size(), printed.size()); ++i) {
+    ASSERT_EQ(docs[i], printed[i])
+        << "docs/config.md:" << i + 1 << ": regenerate with sparsify --help-config markdown";
+  }
+  EXPECT_EQ(docs.size(), printed.size());
 }
 
 }  // namespace
