@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.22)
 # Holds the include table of docs/architecture.md: run as
 #   cmake -DROOT=<source root> -P check_includes.cmake
 # Fails when a folder includes a folder it may not know, when a third-party header is
