@@ -45,7 +45,7 @@ table { border-collapse: separate; border-spacing: 0; font-size: .875rem;
 th, td { padding: .35rem .8rem; text-align: left; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { position: sticky; top: 0; background: var(--soft); font-weight: 600; white-space: nowrap; }
-td { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 36rem; }
+td { white-space: pre-wrap; overflow-wrap: break-word; max-width: 36rem; }
 tr:last-child td { border-bottom: 0; }
 tbody tr:hover td { background: var(--soft); }
 .number { text-align: right; white-space: nowrap; }
