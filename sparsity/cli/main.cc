@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   try {
     sparsify::InstallInterruptHandlers();
     sparsify::RunCommand(sparsify::ParseCommandLine(argc, argv));
-    if (std::fflush(stdout) != 0) return Report("standard output: cannot write", 1);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      return Report("standard output: cannot write", 1);
     return 0;
   } catch (const sparsify::Error& error) {
     return Report(error.what(), error.ExitCode());
