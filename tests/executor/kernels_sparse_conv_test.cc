@@ -253,6 +253,9 @@ TEST(SparseConvErrorTest, SaysWhatDoesNotFit) {
   g = good;
   g.out_halo = -1;
   ExpectError(g, variant, 1, "sparse convolution: halos of 0, -1 and 0, expected at least 0");
+  ExpectError(
+      MakeGeometry(16, 1, 1, 8192, 3, 1, 1, 16), variant, 1,
+      "sparse convolution: channel planes of 1073741904 floats, expected at most 536870911");
   ExpectError(good, variant, 0, "sparse convolution: 0 threads, expected at least 1");
   SparseVariant direct = variant;
   direct.packed = false;
