@@ -90,6 +90,13 @@ const Cells& SpeedupColumns() {
   return columns;
 }
 
+const Cells& SpeedupSummaryColumns() {
+  static const Cells columns = {"sparsity", "batch",          "threads", "precision",
+                                "isa",      "DAGs",           "time_ms", "dense_time_ms",
+                                "speedup",  "memory_size_MB", "blob_MB", "bandwidth_MB"};
+  return columns;
+}
+
 CsvTable AccuracyTable(const std::vector<LevelRecord>& records) {
   return Collect(records, AccuracyColumns(), &LevelRecord::accuracy);
 }

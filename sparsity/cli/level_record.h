@@ -37,5 +37,7 @@ const std::vector<std::string>& SpeedupColumns();
 CsvTable AccuracyTable(const std::vector<LevelRecord>& records);
 CsvTable LayerTable(const std::vector<LevelRecord>& records);
 CsvTable SpeedupTable(const std::vector<LevelRecord>& records);
+/// The columns of the speed-up table that fit a terminal or a page.
+const std::vector<std::string>& SpeedupSummaryColumns();
 
 }  // namespace sparsify

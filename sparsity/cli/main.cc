@@ -11,6 +11,8 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/cli/commands.h"
+#include "sparsity/cli/thread_waiting.h"
+#include "sparsity/executor/plan.h"
 
 namespace {
 
@@ -23,7 +25,9 @@ int Report(const char* message, int exit_code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sparsify::ShortenThreadWaiting(argv);
   try {
+    sparsify::LimitDenseLibrary();
     sparsify::InstallInterruptHandlers();
     sparsify::RunCommand(sparsify::ParseCommandLine(argc, argv));
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

@@ -17,24 +17,11 @@ namespace {
 
 void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-/// The columns that fit a terminal.
-CsvTable Narrow(const CsvTable& table, const std::vector<std::string>& columns) {
-  CsvTable narrow = {columns, {}};
-  for (const auto& row : table.rows) {
-    auto& cells = narrow.rows.emplace_back();
-    for (const std::string& column : columns) cells.push_back(row[table.Column(column)]);
-  }
-  return narrow;
-}
-
 void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& records,
                   const RunFiles& files) {
   if (run.evaluation) Print(fmt::format("\n{}", FormatConsoleTable(AccuracyTable(records))));
   if (run.config.benchmark) {
-    const CsvTable table =
-        Narrow(SpeedupTable(records),
-               {"sparsity", "batch", "threads", "precision", "isa", "DAGs", "time_ms",
-                "dense_time_ms", "speedup", "memory_size_MB", "blob_MB", "bandwidth_MB"});
+    const CsvTable table = SelectColumns(SpeedupTable(records), SpeedupSummaryColumns());
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
   Print(

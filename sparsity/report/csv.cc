@@ -106,6 +106,17 @@ size_t CsvTable::Column(const std::string& name) const {
   Fail("table", "no column \"{}\"; it has {}", name, fmt::join(header, ", "));
 }
 
+CsvTable SelectColumns(const CsvTable& table, const std::vector<std::string>& columns) {
+  CsvTable selected = {columns, {}};
+  std::vector<size_t> indices;
+  for (const std::string& column : columns) indices.push_back(table.Column(column));
+  for (const auto& row : table.rows) {
+    auto& cells = selected.rows.emplace_back();
+    for (const size_t index : indices) cells.push_back(row.at(index));
+  }
+  return selected;
+}
+
 std::string FormatCsv(const CsvTable& table) {
   std::string text;
   AppendRow(table.header, text);

@@ -15,6 +15,9 @@ struct CsvTable {
 };
 
 /// Throws Error on a row whose length differs from the header's.
+/// The named columns of `table`, in the order asked for. Throws Error on an unknown one.
+CsvTable SelectColumns(const CsvTable& table, const std::vector<std::string>& columns);
+
 std::string FormatCsv(const CsvTable& table);
 void WriteCsv(const CsvTable& table, const std::string& path);
 /// Quoted fields may contain commas, quotes and line ends; CRLF is read like LF and blank

@@ -56,7 +56,7 @@ SpeedRow Speed() {
 TEST(SpeedupCells, FollowTheColumns) {
   EXPECT_THAT(
       SpeedupCells(SampleRun(), {Speed()}),
-      ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.500", "1.000",
+      ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.000", "0.500",
                   "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "conv2"));
 }
 

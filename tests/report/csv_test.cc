@@ -46,6 +46,13 @@ TEST(FormatCsv, QuotesOnlyWhatNeedsIt) {
   EXPECT_EQ(FormatCsv({{"only"}, {{""}}}), "only\n\"\"\n");
 }
 
+TEST(SelectColumns, KeepsOrderAndRefusesUnknown) {
+  const CsvTable table = {{"a", "b", "c"}, {{"1", "2", "3"}, {"4", "5", "6"}}};
+  const CsvTable selected = SelectColumns(table, {"c", "a"});
+  EXPECT_EQ(FormatCsv(selected), "c,a\n3,1\n6,4\n");
+  EXPECT_THROW(SelectColumns(table, {"d"}), Error);
+}
+
 TEST(FormatCsv, RaggedRowsAreRefused) {
   try {
     FormatCsv({{"a", "b"}, {{"1"}}});
