@@ -129,6 +129,7 @@ LayerSolution PruneByTraces(const LayerStatistics& statistics, const Tensor& wei
   for (const ObsTrace& band : traces.bands) units += static_cast<int64_t>(band.units.size());
   const std::vector<size_t> removed = Allocate(traces, nm ? units : PruneCount(units, sparsity));
   LeastSquaresOptions least_squares;
+  least_squares.solver = LeastSquaresSolver::kCholesky;
   LayerSolution layer =
       SolveLayer(statistics, weight, traces.damping,
                  [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {
