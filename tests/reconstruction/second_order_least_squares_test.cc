@@ -36,7 +36,9 @@ TEST_P(Solvers, EqualTheNormalEquationsOnTheSupport) {
     Real bias = moments.target_mean[At(row)];
     for (int64_t c = 0; c < 9; ++c) {
       EXPECT_NEAR(solution.weight[row * 9 + c], static_cast<double>(w[At(c)]), 2e-4) << row << c;
-      if (!mask[row * 9 + c]) EXPECT_EQ(solution.weight[row * 9 + c], 0.0F);
+      if (!mask[row * 9 + c]) {
+        EXPECT_EQ(solution.weight[row * 9 + c], 0.0F);
+      }
       bias -= w[At(c)] * moments.input_mean[At(c)];
     }
     EXPECT_NEAR(solution.bias[row], static_cast<double>(bias), 1e-3);
