@@ -12,7 +12,10 @@
 namespace sparsify {
 namespace {
 
-constexpr double kTypicalIterations = 60;
+// Conjugate gradients take about this many iterations, and small factors run at a lower rate
+// than large products.
+constexpr double kTypicalIterations = 100;
+constexpr double kFactorSlowdown = 1.6;
 
 std::vector<int64_t> Support(const KeepMatrix& keep, int64_t row) {
   std::vector<int64_t> support;
@@ -138,7 +141,7 @@ bool CholeskyIsCheaper(const KeepMatrix& keep) {
   double cholesky = 0;
   for (int64_t row = 0; row < keep.rows(); ++row) {
     const auto kept = static_cast<double>(Support(keep, row).size());
-    cholesky += kept * kept * kept / 3 + 4 * kept * kept;
+    cholesky += kFactorSlowdown * kept * kept * kept / 3 + 4 * kept * kept;
   }
   const auto columns = static_cast<double>(keep.cols());
   return cholesky <= kTypicalIterations * 2 * static_cast<double>(keep.rows()) * columns * columns;

@@ -19,7 +19,7 @@ struct LeastSquaresOptions {
   LeastSquaresSolver solver = LeastSquaresSolver::kAuto;
   /// Conjugate gradients: stop a row at |t − Hw| <= tolerance·|t| on its support, both in the
   /// norm of the preconditioner; `converged` is false after max_iterations.
-  double tolerance = 1e-6;
+  double tolerance = 1e-5;
   int max_iterations = 300;
 };
 

@@ -16,8 +16,18 @@ struct LayerStatistics::Batch {
   const float* targets = nullptr;
   int64_t images = 0, in_channels = 0, out_channels = 0;
   int64_t in_plane = 1, out_plane = 1;
-  Window window;                         // of one position for a fully connected layer
-  std::vector<int64_t> image, position;  // of each sample
+  Window window;  // of one position for a fully connected layer
+  // Of each sample: where its window starts in the inputs, and its place in the targets.
+  std::vector<int64_t> image, position, top, left;
+
+  void Take(int64_t n, int64_t at) {
+    const WindowAxis& h = window.height;
+    const WindowAxis& w = window.width;
+    image.push_back(n);
+    position.push_back(at);
+    top.push_back(at / w.output * h.stride - h.pad_begin);
+    left.push_back(at % w.output * w.stride - w.pad_begin);
+  }
 };
 
 namespace {
@@ -35,24 +45,6 @@ void CheckFinite(const Tensor& tensor, const std::string& layer, const char* wha
   if (bad < 0) return;
   Fail(layer, "calibration {} of shape {} hold {} at flat index {}; check the images and the model",
        what, tensor.shape().ToString(), tensor[bad], bad);
-}
-
-// Copies, of each sample, the input under tap (kh, kw) of one channel.
-void FillTap(const Window& window, const float* channel, int64_t image_stride, int64_t kh,
-             int64_t kw, const int64_t* image, const int64_t* position, int64_t samples,
-             float* row) {
-  const WindowAxis& h = window.height;
-  const WindowAxis& w = window.width;
-  for (int64_t s = 0; s < samples; ++s) {
-    const int64_t y = position[s] / w.output * h.stride - h.pad_begin + kh * h.dilation;
-    const int64_t x = position[s] % w.output * w.stride - w.pad_begin + kw * w.dilation;
-    const bool inside = y >= 0 && y < h.input && x >= 0 && x < w.input;
-    row[s] = inside ? channel[image[s] * image_stride + y * w.input + x] : 0.0F;
-  }
-}
-
-void SubtractFromRow(float* row, int64_t samples, float shift) {
-  for (int64_t s = 0; s < samples; ++s) row[s] -= shift;
 }
 
 double SumOf(const float* row, int64_t samples) { return std::accumulate(row, row + samples, 0.0); }
@@ -146,8 +138,7 @@ void LayerStatistics::ChoosePositions(Batch& batch) const {
       chosen.resize(static_cast<size_t>(options_.max_positions));
       std::sort(chosen.begin(), chosen.end());
     }
-    batch.image.insert(batch.image.end(), chosen.size(), n);
-    batch.position.insert(batch.position.end(), chosen.begin(), chosen.end());
+    for (const int64_t position : chosen) batch.Take(n, position);
   }
 }
 
@@ -173,60 +164,70 @@ void LayerStatistics::AddGroup(const Batch& batch, int64_t group) {
   const int64_t capacity = std::min(total, std::max<int64_t>(64, fitting));
   std::vector<float> slab(static_cast<size_t>(lines * capacity));
   std::vector<float> product(static_cast<size_t>(std::max(columns_, rows_) * columns_));
-  const int64_t kernel_w = batch.window.width.kernel;
-  const int64_t first_channel = group * (columns_ / taps_);
   for (int64_t first = 0; first < total; first += capacity) {
     const int64_t samples = std::min(capacity, total - first);
-    const int64_t* image = batch.image.data() + first;
-    const int64_t* position = batch.position.data() + first;
     ParallelFor(lines, [&](int64_t line) {
       float* row = slab.data() + line * samples;
       if (line < columns_) {
-        const int64_t channel = first_channel + line / taps_;
-        const int64_t tap = line % taps_;
-        FillTap(batch.window, batch.inputs + channel * batch.in_plane,
-                batch.in_channels * batch.in_plane, tap / kernel_w, tap % kernel_w, image, position,
-                samples, row);
-        return;
-      }
-      const int64_t channel = group * rows_ + line - columns_;
-      for (int64_t s = 0; s < samples; ++s) {
-        row[s] =
-            batch
-                .targets[(image[s] * batch.out_channels + channel) * batch.out_plane + position[s]];
+        FillColumn(batch, group, line, first, samples, row);
+      } else {
+        FillTarget(batch, group * rows_ + line - columns_, first, samples, row);
       }
     });
     AddSlab(sums_[static_cast<size_t>(group)], slab.data(), samples, product);
   }
 }
 
+void LayerStatistics::FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first,
+                                 int64_t samples, float* row) const {
+  const WindowAxis& h = batch.window.height;
+  const WindowAxis& w = batch.window.width;
+  const int64_t tap = column % taps_;
+  const int64_t down = tap / w.kernel * h.dilation;
+  const int64_t right = tap % w.kernel * w.dilation;
+  const int64_t channel = group * (columns_ / taps_) + column / taps_;
+  const float* from = batch.inputs + channel * batch.in_plane;
+  const int64_t image_stride = batch.in_channels * batch.in_plane;
+  for (int64_t s = 0; s < samples; ++s) {
+    const auto sample = static_cast<size_t>(first + s);
+    const int64_t y = batch.top[sample] + down;
+    const int64_t x = batch.left[sample] + right;
+    const bool inside = y >= 0 && y < h.input && x >= 0 && x < w.input;
+    row[s] = inside ? from[batch.image[sample] * image_stride + y * w.input + x] : 0.0F;
+  }
+}
+
+void LayerStatistics::FillTarget(const Batch& batch, int64_t channel, int64_t first,
+                                 int64_t samples, float* row) const {
+  for (int64_t s = 0; s < samples; ++s) {
+    const auto sample = static_cast<size_t>(first + s);
+    row[s] = batch.targets[(batch.image[sample] * batch.out_channels + channel) * batch.out_plane +
+                           batch.position[sample]];
+  }
+}
+
 void LayerStatistics::AddSlab(Sums& sums, float* slab, int64_t samples,
                               std::vector<float>& product) const {
-  const auto scale = 1.0 / static_cast<double>(samples);
-  float* targets = slab + columns_ * samples;
-  if (sums.input_shift.size() == 0) {
-    sums.input_shift.resize(columns_);
-    sums.target_shift.resize(rows_);
-    for (int64_t c = 0; c < columns_; ++c) {
-      sums.input_shift[c] = static_cast<float>(SumOf(slab + c * samples, samples) * scale);
+  const bool is_first = sums.shift.size() == 0;
+  if (is_first) sums.shift.resize(columns_ + rows_);
+  ParallelFor(columns_ + rows_, [&](int64_t line) {
+    float* row = slab + line * samples;
+    if (is_first) {
+      sums.shift[line] = static_cast<float>(SumOf(row, samples) / static_cast<double>(samples));
     }
-    for (int64_t r = 0; r < rows_; ++r) {
-      sums.target_shift[r] = static_cast<float>(SumOf(targets + r * samples, samples) * scale);
+    for (int64_t s = 0; s < samples; ++s) row[s] -= sums.shift[line];
+    if (line < columns_) {
+      sums.input[line] += SumOf(row, samples);
+      return;
     }
-  }
-  for (int64_t c = 0; c < columns_; ++c) {
-    float* row = slab + c * samples;
-    SubtractFromRow(row, samples, sums.input_shift[c]);
-    sums.input[c] += SumOf(row, samples);
-  }
-  for (int64_t r = 0; r < rows_; ++r) {
-    float* row = targets + r * samples;
-    SubtractFromRow(row, samples, sums.target_shift[r]);
-    sums.target[r] += SumOf(row, samples);
-    for (int64_t s = 0; s < samples; ++s) sums.target_square[r] += double{row[s]} * row[s];
-  }
+    sums.target[line - columns_] += SumOf(row, samples);
+    for (int64_t s = 0; s < samples; ++s) {
+      sums.target_square[line - columns_] += double{row[s]} * row[s];
+    }
+  });
   FloatGram(slab, columns_, samples, samples, product.data());
   AddFloats(product, true, sums.gram);
+  const float* targets = slab + columns_ * samples;
   FloatProduct(targets, rows_, slab, columns_, samples, samples, product.data());
   AddFloats(product, false, sums.cross);
 }
@@ -250,8 +251,8 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
     moments.covariance(i, i) = std::max(0.0, moments.covariance(i, i));
   }
   moments.cross_covariance = sums.cross * scale - y * x.transpose();
-  moments.input_mean = x + sums.input_shift.cast<double>();
-  moments.target_mean = y + sums.target_shift.cast<double>();
+  moments.input_mean = x + sums.shift.head(columns_).cast<double>();
+  moments.target_mean = y + sums.shift.tail(rows_).cast<double>();
   moments.target_variance = (sums.target_square * scale - y.cwiseAbs2()).cwiseMax(0.0);
   return moments;
 }

@@ -68,13 +68,17 @@ class LayerStatistics {
     Matrix gram;   // columns×columns of shifted inputs, lower triangle
     Matrix cross;  // rows×columns
     Vector input, target, target_square;
-    Eigen::VectorXf input_shift, target_shift;
+    Eigen::VectorXf shift;  // of the inputs, then the targets: the first slab's means
   };
   struct Batch;
 
   Batch View(const Tensor& inputs, const Tensor& targets) const;
   void ChoosePositions(Batch& batch) const;
   void AddGroup(const Batch& batch, int64_t group);
+  void FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first, int64_t samples,
+                  float* row) const;
+  void FillTarget(const Batch& batch, int64_t channel, int64_t first, int64_t samples,
+                  float* row) const;
   void AddSlab(Sums& sums, float* slab, int64_t samples, std::vector<float>& product) const;
 
   Node node_;
