@@ -291,6 +291,7 @@ TEST(Obs, ExtremesAndDeterminism) {
   options.max_bytes = 12 * 12 * 8;  // one worker only
   const LayerSolution second = PruneObs(data.statistics, data.weight, options);
   EXPECT_EQ(first.mask, second.mask);
+  for (int64_t i = 0; i < 48; ++i) EXPECT_EQ(first.weight[i], second.weight[i]);
   double previous = 0;
   for (const double sparsity : {0.1, 0.3, 0.5, 0.7, 0.9, 1.0}) {
     options.sparsity = sparsity;

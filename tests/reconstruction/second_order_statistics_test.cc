@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <limits>
+#include <ostream>
 
 #include "reconstruction/second_order/statistics.h"
 #include "second_order_support.h"
@@ -15,6 +17,10 @@ struct ConvCase {
   int64_t groups, kernel_h, kernel_w;
   std::vector<int64_t> strides, dilations, pads;
 };
+
+void PrintTo(const ConvCase& c, std::ostream* out) {
+  *out << c.groups << " groups " << c.kernel_h << "x" << c.kernel_w;
+}
 
 Node ConvNode(const ConvCase& c) {
   Node node;
