@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <lapacke.h>
 
+#include "sparsity/base/parallel.h"
+
 namespace sparsify {
 namespace {
 
@@ -10,6 +12,19 @@ int Int(int64_t value) { return static_cast<int>(value); }
 
 // A row-major lower triangle is LAPACK's (column-major) upper triangle.
 constexpr char kLower = 'U';
+
+// The threads of one factorisation wait for each other by spinning, very often: on a machine
+// that does other work too, that costs far more than further threads gain.
+class OneThread {
+ public:
+  OneThread() : threads_(Threads()) { SetThreads(1); }
+  ~OneThread() { SetThreads(threads_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_;
+};
 
 void MirrorLower(Matrix& a) {
   for (int64_t i = 0; i < a.rows(); ++i) {
@@ -42,6 +57,7 @@ void SubtractOuter(Matrix& a, int64_t first, int64_t n, double scale, const doub
 
 bool FactorCholesky(Matrix& a) {
   if (a.size() == 0) return true;
+  const OneThread one_thread;
   if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
     return false;
   }
@@ -53,6 +69,7 @@ bool FactorCholesky(Matrix& a) {
 
 void SolveCholesky(const Matrix& factor, Matrix& rows) {
   if (rows.size() == 0) return;
+  const OneThread one_thread;
   LAPACKE_dpotrs(LAPACK_COL_MAJOR, kLower, Int(factor.rows()), Int(rows.rows()), factor.data(),
                  Int(factor.rows()), rows.data(), Int(rows.cols()));
 }
@@ -60,6 +77,7 @@ void SolveCholesky(const Matrix& factor, Matrix& rows) {
 bool InvertSymmetric(Matrix& a) {
   if (!FactorCholesky(a)) return false;
   if (a.size() == 0) return true;
+  const OneThread one_thread;
   if (LAPACKE_dpotri(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
     return false;
   }

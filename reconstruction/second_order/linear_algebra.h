@@ -1,7 +1,8 @@
 // The one door to BLAS and LAPACK: products, rank-k sums and Cholesky factors.
 //
 // Eigen holds the matrices; the work of order n³ goes to OpenBLAS, whose kernels are chosen
-// for the processor at run time. It uses Threads() threads, and one inside ParallelFor.
+// for the processor at run time. Products use Threads() threads, and one inside ParallelFor;
+// factors and solves always use one.
 #pragma once
 
 #include <Eigen/Core>
