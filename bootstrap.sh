@@ -23,6 +23,7 @@ TEXT
 packages=(
   g++ cmake ninja-build pkg-config
   libfmt-dev libyaml-cpp-dev libcli11-dev libeigen3-dev
+  libopenblas-openmp-dev liblapacke-dev
   libhdf5-dev libdnnl-dev libxbyak-dev
   libprotobuf-dev protobuf-compiler libonnx-dev
   libturbojpeg0-dev libjpeg-dev libpng-dev zlib1g-dev

@@ -1,0 +1,99 @@
+#include "reconstruction/second_order/linear_algebra.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+
+#include "sparsity/base/parallel.h"
+
+namespace sparsify {
+namespace {
+
+int Int(int64_t value) { return static_cast<int>(value); }
+
+// A row-major lower triangle is LAPACK's (column-major) upper triangle.
+constexpr char kLower = 'U';
+
+// The threads of one factorisation wait for each other by spinning, very often: on a machine
+// that does other work too, that costs far more than further threads gain.
+class OneThread {
+ public:
+  OneThread() : threads_(Threads()) { SetThreads(1); }
+  ~OneThread() { SetThreads(threads_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_;
+};
+
+void MirrorLower(Matrix& a) {
+  for (int64_t i = 0; i < a.rows(); ++i) {
+    for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = a(j, i);
+  }
+}
+
+}  // namespace
+
+void Multiply(const Matrix& a, const Matrix& b, Matrix& c) {
+  c.resize(a.rows(), b.cols());
+  if (c.size() == 0) return;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, Int(a.rows()), Int(b.cols()),
+              Int(a.cols()), 1.0, a.data(), Int(a.cols()), b.data(), Int(b.cols()), 0.0, c.data(),
+              Int(c.cols()));
+}
+
+void MultiplyTransposed(const Matrix& a, const Matrix& b, Matrix& c) {
+  c.resize(a.rows(), b.rows());
+  if (c.size() == 0) return;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, Int(a.rows()), Int(b.rows()), Int(a.cols()),
+              1.0, a.data(), Int(a.cols()), b.data(), Int(b.cols()), 0.0, c.data(), Int(c.cols()));
+}
+
+void SubtractOuter(Matrix& a, int64_t first, int64_t n, double scale, const double* v) {
+  if (n == 0) return;
+  cblas_dger(CblasRowMajor, Int(n), Int(n), -scale, v, 1, v, 1, a.data() + first * a.cols() + first,
+             Int(a.cols()));
+}
+
+bool FactorCholesky(Matrix& a) {
+  if (a.size() == 0) return true;
+  const OneThread one_thread;
+  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
+    return false;
+  }
+  for (int64_t i = 0; i < a.rows(); ++i) {
+    for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = 0;
+  }
+  return a.allFinite();
+}
+
+void SolveCholesky(const Matrix& factor, Matrix& rows) {
+  if (rows.size() == 0) return;
+  const OneThread one_thread;
+  LAPACKE_dpotrs(LAPACK_COL_MAJOR, kLower, Int(factor.rows()), Int(rows.rows()), factor.data(),
+                 Int(factor.rows()), rows.data(), Int(rows.cols()));
+}
+
+bool InvertSymmetric(Matrix& a) {
+  if (!FactorCholesky(a)) return false;
+  if (a.size() == 0) return true;
+  const OneThread one_thread;
+  if (LAPACKE_dpotri(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
+    return false;
+  }
+  MirrorLower(a);
+  return a.allFinite();
+}
+
+void FloatProduct(const float* a, int64_t m, const float* b, int64_t n, int64_t k, int64_t stride,
+                  float* product) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, Int(m), Int(n), Int(k), 1.0F, a, Int(stride),
+              b, Int(stride), 0.0F, product, Int(n));
+}
+
+void FloatGram(const float* a, int64_t n, int64_t k, int64_t stride, float* product) {
+  cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, Int(n), Int(k), 1.0F, a, Int(stride), 0.0F,
+              product, Int(n));
+}
+
+}  // namespace sparsify

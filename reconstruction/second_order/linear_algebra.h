@@ -1,0 +1,41 @@
+// The one door to BLAS and LAPACK: products, rank-k sums and Cholesky factors.
+//
+// Eigen holds the matrices; the work of order n³ goes to OpenBLAS, whose kernels are chosen
+// for the processor at run time. Products use Threads() threads, and one inside ParallelFor;
+// factors and solves always use one.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+
+namespace sparsify {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+
+/// c = a·b, or c = a·bᵀ. `c` is resized; it must not be `a` or `b`.
+void Multiply(const Matrix& a, const Matrix& b, Matrix& c);
+void MultiplyTransposed(const Matrix& a, const Matrix& b, Matrix& c);
+
+/// a[first:first+n, first:first+n] −= scale · v·vᵀ with v of length n: a rank-1 downdate.
+void SubtractOuter(Matrix& a, int64_t first, int64_t n, double scale, const double* v);
+
+/// Replaces the symmetric `a` (its lower triangle is read) by L with a = L·Lᵀ, upper triangle
+/// zero. False, and `a` is spoilt, when `a` is not positive definite or holds a NaN.
+bool FactorCholesky(Matrix& a);
+
+/// Solves L·Lᵀ·x = b in place for every row x of `rows`, given L of FactorCholesky.
+void SolveCholesky(const Matrix& factor, Matrix& rows);
+
+/// Replaces the symmetric positive definite `a` by its inverse. False, and `a` is spoilt,
+/// when the factorisation fails.
+bool InvertSymmetric(Matrix& a);
+
+/// product[m, n] = a[m, k] · b[n, k]ᵀ in float, row-major; rows of `a` and `b` are
+/// `stride` floats apart.
+void FloatProduct(const float* a, int64_t m, const float* b, int64_t n, int64_t k, int64_t stride,
+                  float* product);
+/// product[n, n] = a[n, k] · a[n, k]ᵀ, lower triangle only.
+void FloatGram(const float* a, int64_t n, int64_t k, int64_t stride, float* product);
+
+}  // namespace sparsify

@@ -1,0 +1,260 @@
+#include "reconstruction/second_order/statistics.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/base/random.h"
+#include "sparsity/ops/conv.h"
+
+namespace sparsify {
+
+// A batch as images × channels × positions, with the samples taken from it.
+struct LayerStatistics::Batch {
+  const float* inputs = nullptr;
+  const float* targets = nullptr;
+  int64_t images = 0, in_channels = 0, out_channels = 0;
+  int64_t in_plane = 1, out_plane = 1;
+  Window window;  // of one position for a fully connected layer
+  // Of each sample: where its window starts in the inputs, and its place in the targets.
+  std::vector<int64_t> image, position, top, left;
+
+  void Take(int64_t n, int64_t at) {
+    const WindowAxis& h = window.height;
+    const WindowAxis& w = window.width;
+    image.push_back(n);
+    position.push_back(at);
+    top.push_back(at / w.output * h.stride - h.pad_begin);
+    left.push_back(at % w.output * w.stride - w.pad_begin);
+  }
+};
+
+namespace {
+
+void CheckLinear(const Node& node, const std::string& layer) {
+  const Attributes& a = node.attributes;
+  if (a.Float("alpha", 1) != 1 || a.Float("beta", 1) != 1 || a.Int("transA", 0) != 0) {
+    Fail(layer, "second-order statistics need alpha = beta = 1 and transA = 0; got {}, {}, {}",
+         a.Float("alpha", 1), a.Float("beta", 1), a.Int("transA", 0));
+  }
+}
+
+void CheckFinite(const Tensor& tensor, const std::string& layer, const char* what) {
+  const int64_t bad = FirstNonFinite(tensor);
+  if (bad < 0) return;
+  Fail(layer, "calibration {} of shape {} hold {} at flat index {}; check the images and the model",
+       what, tensor.shape().ToString(), tensor[bad], bad);
+}
+
+double SumOf(const float* row, int64_t samples) { return std::accumulate(row, row + samples, 0.0); }
+
+void AddFloats(const std::vector<float>& from, bool lower_only, Matrix& to) {
+  const int64_t n = to.cols();
+  for (int64_t i = 0; i < to.rows(); ++i) {
+    const int64_t end = lower_only ? i + 1 : n;
+    for (int64_t j = 0; j < end; ++j) to(i, j) += from[static_cast<size_t>(i * n + j)];
+  }
+}
+
+}  // namespace
+
+LayerStatistics::LayerStatistics(const Node& node, const Layer& layer,
+                                 const StatisticsOptions& options)
+    : node_(node), layer_(layer), options_(options), groups_(layer.groups) {
+  const bool conv = node.type == OpType::kConv;
+  if (!conv && node.type != OpType::kGemm && node.type != OpType::kMatMul) {
+    Fail(layer.name, "second-order statistics are for Conv, Gemm and MatMul only");
+  }
+  const Shape& weight = layer.weight_shape;
+  if (weight.rank() != (conv ? 4 : 2) || weight.NumElements() == 0 || groups_ < 1 ||
+      weight[0] % groups_ != 0) {
+    Fail(layer.name, "weight {} with {} groups is no {} weight", weight.ToString(), groups_,
+         conv ? "convolution" : "fully connected");
+  }
+  if (!conv) CheckLinear(node, layer.name);
+  if (options.max_positions < 0 || options.slab_bytes < 1) {
+    Fail(layer.name, "max_positions {} and slab_bytes {} must not be negative or zero",
+         options.max_positions, options.slab_bytes);
+  }
+  rows_ = weight[0] / groups_;
+  columns_ = weight.NumElements() / weight[0];
+  taps_ = conv ? weight[2] * weight[3] : 1;
+  sums_.resize(static_cast<size_t>(groups_));
+  for (Sums& sums : sums_) {
+    sums.gram = Matrix::Zero(columns_, columns_);
+    sums.cross = Matrix::Zero(rows_, columns_);
+    sums.input = Vector::Zero(columns_);
+    sums.target = Vector::Zero(rows_);
+    sums.target_square = Vector::Zero(rows_);
+  }
+}
+
+int64_t LayerStatistics::Bytes() const {
+  return groups_ * columns_ * (columns_ + rows_) * static_cast<int64_t>(sizeof(double));
+}
+
+LayerStatistics::Batch LayerStatistics::View(const Tensor& inputs, const Tensor& targets) const {
+  Batch batch;
+  batch.inputs = inputs.data();
+  batch.targets = targets.data();
+  batch.in_channels = columns_ / taps_ * groups_;
+  batch.out_channels = rows_ * groups_;
+  const Shape& x = inputs.shape();
+  const Shape& y = targets.shape();
+  Shape expected;
+  if (layer_.is_linear) {
+    if (x.rank() < 2 || x[-1] != batch.in_channels) {
+      Fail(layer_.name, "calibration inputs have shape {}, […,{}] expected", x.ToString(),
+           batch.in_channels);
+    }
+    batch.images = x.NumElements() / x[-1];
+    expected = x;
+    expected.set_dim(x.rank() - 1, batch.out_channels);
+  } else {
+    const ConvProblem problem = ResolveConv(node_, x, layer_.weight_shape, false);
+    batch.window = problem.window;
+    batch.images = x[0];
+    batch.in_plane = x[2] * x[3];
+    batch.out_plane = problem.window.height.output * problem.window.width.output;
+    expected = {x[0], batch.out_channels, problem.window.height.output,
+                problem.window.width.output};
+  }
+  if (y != expected) {
+    Fail(layer_.name, "calibration targets have shape {}, inputs {} need {}", y.ToString(),
+         x.ToString(), expected.ToString());
+  }
+  return batch;
+}
+
+void LayerStatistics::ChoosePositions(Batch& batch) const {
+  const bool all = options_.max_positions == 0 || options_.max_positions >= batch.out_plane;
+  std::vector<int64_t> chosen(static_cast<size_t>(batch.out_plane));
+  std::iota(chosen.begin(), chosen.end(), 0);
+  for (int64_t n = 0; n < batch.images; ++n) {
+    if (!all) {
+      Random random(options_.seed, static_cast<uint64_t>(images_ + n));
+      chosen = random.Permutation(batch.out_plane);
+      chosen.resize(static_cast<size_t>(options_.max_positions));
+      std::sort(chosen.begin(), chosen.end());
+    }
+    for (const int64_t position : chosen) batch.Take(n, position);
+  }
+}
+
+void LayerStatistics::Add(const Tensor& inputs, const Tensor& targets) {
+  Batch batch = View(inputs, targets);
+  CheckFinite(inputs, layer_.name, "inputs");
+  CheckFinite(targets, layer_.name, "targets");
+  ChoosePositions(batch);
+  if (groups_ == 1) {
+    AddGroup(batch, 0);
+  } else {
+    ParallelFor(groups_, [&](int64_t group) { AddGroup(batch, group); });
+  }
+  images_ += batch.images;
+  count_ += static_cast<int64_t>(batch.image.size());
+  seen_ += batch.images * batch.out_plane;
+}
+
+void LayerStatistics::AddGroup(const Batch& batch, int64_t group) {
+  const auto total = static_cast<int64_t>(batch.image.size());
+  const int64_t lines = columns_ + rows_;
+  const int64_t fitting = options_.slab_bytes / static_cast<int64_t>(sizeof(float)) / lines;
+  const int64_t capacity = std::min(total, std::max<int64_t>(64, fitting));
+  std::vector<float> slab(static_cast<size_t>(lines * capacity));
+  std::vector<float> product(static_cast<size_t>(std::max(columns_, rows_) * columns_));
+  for (int64_t first = 0; first < total; first += capacity) {
+    const int64_t samples = std::min(capacity, total - first);
+    ParallelFor(lines, [&](int64_t line) {
+      float* row = slab.data() + line * samples;
+      if (line < columns_) {
+        FillColumn(batch, group, line, first, samples, row);
+      } else {
+        FillTarget(batch, group * rows_ + line - columns_, first, samples, row);
+      }
+    });
+    AddSlab(sums_[static_cast<size_t>(group)], slab.data(), samples, product);
+  }
+}
+
+void LayerStatistics::FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first,
+                                 int64_t samples, float* row) const {
+  const WindowAxis& h = batch.window.height;
+  const WindowAxis& w = batch.window.width;
+  const int64_t tap = column % taps_;
+  const int64_t down = tap / w.kernel * h.dilation;
+  const int64_t right = tap % w.kernel * w.dilation;
+  const int64_t channel = group * (columns_ / taps_) + column / taps_;
+  const float* from = batch.inputs + channel * batch.in_plane;
+  const int64_t image_stride = batch.in_channels * batch.in_plane;
+  for (int64_t s = 0; s < samples; ++s) {
+    const auto sample = static_cast<size_t>(first + s);
+    const int64_t y = batch.top[sample] + down;
+    const int64_t x = batch.left[sample] + right;
+    const bool inside = y >= 0 && y < h.input && x >= 0 && x < w.input;
+    row[s] = inside ? from[batch.image[sample] * image_stride + y * w.input + x] : 0.0F;
+  }
+}
+
+void LayerStatistics::FillTarget(const Batch& batch, int64_t channel, int64_t first,
+                                 int64_t samples, float* row) const {
+  for (int64_t s = 0; s < samples; ++s) {
+    const auto sample = static_cast<size_t>(first + s);
+    row[s] = batch.targets[(batch.image[sample] * batch.out_channels + channel) * batch.out_plane +
+                           batch.position[sample]];
+  }
+}
+
+void LayerStatistics::AddSlab(Sums& sums, float* slab, int64_t samples,
+                              std::vector<float>& product) const {
+  const bool is_first = sums.shift.size() == 0;
+  if (is_first) sums.shift.resize(columns_ + rows_);
+  ParallelFor(columns_ + rows_, [&](int64_t line) {
+    float* row = slab + line * samples;
+    if (is_first) {
+      sums.shift[line] = static_cast<float>(SumOf(row, samples) / static_cast<double>(samples));
+    }
+    for (int64_t s = 0; s < samples; ++s) row[s] -= sums.shift[line];
+    if (line < columns_) {
+      sums.input[line] += SumOf(row, samples);
+      return;
+    }
+    sums.target[line - columns_] += SumOf(row, samples);
+    for (int64_t s = 0; s < samples; ++s) {
+      sums.target_square[line - columns_] += double{row[s]} * row[s];
+    }
+  });
+  FloatGram(slab, columns_, samples, samples, product.data());
+  AddFloats(product, true, sums.gram);
+  const float* targets = slab + columns_ * samples;
+  FloatProduct(targets, rows_, slab, columns_, samples, samples, product.data());
+  AddFloats(product, false, sums.cross);
+}
+
+Moments LayerStatistics::GroupMoments(int64_t group) const {
+  if (count_ == 0) Fail(layer_.name, "no calibration sample was added; give at least one image");
+  if (group < 0 || group >= groups_) {
+    Fail(layer_.name, "group {} asked for, the layer has {}", group, groups_);
+  }
+  const Sums& sums = sums_[static_cast<size_t>(group)];
+  const double scale = 1.0 / static_cast<double>(count_);
+  const Vector x = sums.input * scale;
+  const Vector y = sums.target * scale;
+  Moments moments;
+  moments.covariance = sums.gram * scale;
+  for (int64_t i = 0; i < columns_; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      moments.covariance(i, j) -= x[i] * x[j];
+      moments.covariance(j, i) = moments.covariance(i, j);
+    }
+    moments.covariance(i, i) = std::max(0.0, moments.covariance(i, i));
+  }
+  moments.cross_covariance = sums.cross * scale - y * x.transpose();
+  moments.input_mean = x + sums.shift.head(columns_).cast<double>();
+  moments.target_mean = y + sums.shift.tail(rows_).cast<double>();
+  moments.target_variance = (sums.target_square * scale - y.cwiseAbs2()).cwiseMax(0.0);
+  return moments;
+}
+
+}  // namespace sparsify

@@ -1,0 +1,92 @@
+// First and second moments of a layer's input columns and target outputs, gathered batch by
+// batch in bounded memory: all that the second-order solvers look at.
+//
+// A convolution is seen as a matrix product: each output position of each image is one sample,
+// whose column x holds the inputs under the window (zero in the padding), in the weight's
+// row-major order (input channel, kh, kw). Inputs come from the network being repaired,
+// targets from its teacher. The im2col columns exist only a slab at a time. Products of a
+// slab are taken in float after a shift by the first slab's means, and added up in double, so
+// that large means do not eat the precision of the covariances.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reconstruction/second_order/linear_algebra.h"
+#include "sparsity/graph/graph.h"
+#include "sparsity/graph/layers.h"
+#include "sparsity/tensor/tensor.h"
+
+namespace sparsify {
+
+struct StatisticsOptions {
+  /// Output positions used of each image, drawn at random by (seed, image); 0 takes all.
+  int64_t max_positions = 0;
+  uint64_t seed = 0;
+  /// Memory for one slab of columns and targets; several threads have one each.
+  int64_t slab_bytes = int64_t{32} << 20;
+};
+
+/// Moments of one group of a layer: `columns` inputs, `rows` outputs.
+struct Moments {
+  Matrix covariance;        // columns×columns: E[(x−x̄)(x−x̄)ᵀ]
+  Matrix cross_covariance;  // rows×columns:    E[(y−ȳ)(x−x̄)ᵀ]
+  Vector input_mean;        // x̄
+  Vector target_mean;       // ȳ
+  Vector target_variance;   // E[(y−ȳ)²] of each row
+};
+
+class LayerStatistics {
+ public:
+  /// `node` is the layer's Conv, Gemm or MatMul. Throws Error naming the layer when it is not,
+  /// or when a Gemm scales (alpha, beta) or transposes its input.
+  LayerStatistics(const Node& node, const Layer& layer, const StatisticsOptions& options = {});
+
+  /// Adds a batch: inputs N×I×H×W (or …×I), targets N×O×OH×OW (or …×O) of the same images.
+  /// Throws Error naming the layer on shapes that do not fit or on a NaN or infinity; the sums
+  /// are then unchanged.
+  void Add(const Tensor& inputs, const Tensor& targets);
+
+  /// Moments of a group. Throws Error naming the layer before the first sample.
+  Moments GroupMoments(int64_t group) const;
+
+  const std::string& layer_name() const { return layer_.name; }
+  const Shape& weight_shape() const { return layer_.weight_shape; }
+  int64_t groups() const { return groups_; }
+  int64_t rows() const { return rows_; }        // outputs of a group
+  int64_t columns() const { return columns_; }  // inputs of a group × taps
+  int64_t taps() const { return taps_; }
+  /// Samples (output positions) used, and seen.
+  int64_t count() const { return count_; }
+  int64_t seen() const { return seen_; }
+  /// Bytes of the sums, for planning memory: groups · columns · (columns + rows) doubles.
+  int64_t Bytes() const;
+
+ private:
+  struct Sums {
+    Matrix gram;   // columns×columns of shifted inputs, lower triangle
+    Matrix cross;  // rows×columns
+    Vector input, target, target_square;
+    Eigen::VectorXf shift;  // of the inputs, then the targets: the first slab's means
+  };
+  struct Batch;
+
+  Batch View(const Tensor& inputs, const Tensor& targets) const;
+  void ChoosePositions(Batch& batch) const;
+  void AddGroup(const Batch& batch, int64_t group);
+  void FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first, int64_t samples,
+                  float* row) const;
+  void FillTarget(const Batch& batch, int64_t channel, int64_t first, int64_t samples,
+                  float* row) const;
+  void AddSlab(Sums& sums, float* slab, int64_t samples, std::vector<float>& product) const;
+
+  Node node_;
+  Layer layer_;
+  StatisticsOptions options_;
+  int64_t groups_, rows_, columns_, taps_;
+  int64_t images_ = 0, count_ = 0, seen_ = 0;
+  std::vector<Sums> sums_;
+};
+
+}  // namespace sparsify

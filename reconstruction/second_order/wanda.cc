@@ -1,0 +1,65 @@
+#include "reconstruction/second_order/wanda.h"
+
+#include <algorithm>
+
+#include "sparsity/mask/selection.h"
+
+namespace sparsify {
+namespace {
+
+// Prunes columns of one row: the lowest of each set until n stay.
+void KeepBestOfSets(const Matrix& scores, const std::vector<ColumnSet>& sets, int64_t n,
+                    KeepMatrix& keep) {
+  for (const ColumnSet& set : sets) {
+    const int64_t prune = std::max<int64_t>(0, static_cast<int64_t>(set.size()) - n);
+    for (int64_t row = 0; row < scores.rows(); ++row) {
+      std::vector<double> values;
+      for (const int64_t c : set) values.push_back(scores(row, c));
+      const std::vector<bool> pruned = SmallestScores(values, prune);
+      for (size_t i = 0; i < set.size(); ++i) {
+        if (pruned[i]) keep(row, set[i]) = 0;
+      }
+    }
+  }
+}
+
+// Prunes whole sets of each band of rows.
+void PruneSets(const Matrix& scores, const std::vector<ColumnSet>& sets, int64_t band,
+               double sparsity, KeepMatrix& keep) {
+  const int64_t prune = PruneCount(static_cast<int64_t>(sets.size()), sparsity);
+  for (int64_t first = 0; first < scores.rows(); first += band) {
+    const int64_t rows = std::min(band, scores.rows() - first);
+    std::vector<double> values(sets.size(), 0);
+    for (size_t s = 0; s < sets.size(); ++s) {
+      for (const int64_t c : sets[s]) values[s] += scores.col(c).segment(first, rows).sum();
+    }
+    const std::vector<bool> pruned = SmallestScores(values, prune);
+    for (size_t s = 0; s < sets.size(); ++s) {
+      if (!pruned[s]) continue;
+      for (const int64_t c : sets[s]) keep.col(c).segment(first, rows) = 0;
+    }
+  }
+}
+
+}  // namespace
+
+LayerSolution PruneWanda(const LayerStatistics& statistics, const Tensor& weight,
+                         const WandaOptions& options) {
+  CheckSparsity(statistics, options.sparsity);
+  const std::vector<ColumnSet> sets = MakeColumnSets(statistics, options.pattern);
+  return SolveLayer(
+      statistics, weight, options.least_squares.damping,
+      [&](int64_t, GroupProblem& problem, GroupSolution& solution) {
+        const Matrix scores = problem.given.cwiseAbs2() * problem.input_square.asDiagonal();
+        solution.keep = KeepMatrix::Ones(scores.rows(), scores.cols());
+        if (options.pattern.kind == PruneKind::kNM) {
+          KeepBestOfSets(scores, sets, options.pattern.n, solution.keep);
+        } else {
+          PruneSets(scores, sets, options.pattern.RowsTogether(), options.sparsity, solution.keep);
+        }
+        solution.weights = problem.given;
+        return !options.refit || SolveOnSupport(problem, options.least_squares, solution);
+      });
+}
+
+}  // namespace sparsify
