@@ -150,6 +150,12 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
     add("sparsity.progressive", "progressive sparsification is not built yet",
         "--set sparsity.progressive=None and a sweep prune each level from the dense network");
   }
+  if (config.benchmark) {
+    for (const std::string& precision : config.benchmark->precision) {
+      if (precision == "f32") continue;
+      add("benchmark.precision", fmt::format("{} is not built yet", precision), "time f32");
+    }
+  }
   return missing;
 }
 

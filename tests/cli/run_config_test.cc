@@ -243,5 +243,12 @@ TEST(RunConfig, ResolvedConfigurationReadsBack) {
   EXPECT_THAT(text, HasSubstr("sparsity_tables: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\n"));
 }
 
+TEST(MissingFeatures, OtherPrecisionsAreNotBuilt) {
+  EXPECT_THAT(Missing("benchmark: {precision: [f32]}\n"), IsEmpty());
+  const auto missing = Missing("benchmark: {precision: [f32, int8]}\n");
+  ASSERT_THAT(missing, SizeIs(1));
+  EXPECT_THAT(missing[0], HasSubstr("benchmark.precision: int8 is not built yet; time f32"));
+}
+
 }  // namespace
 }  // namespace sparsify
