@@ -51,8 +51,7 @@ TEST(ActivationsBackward, StayFiniteFarOut) {
   const Tensor x({4}, {-200, -100, 100, 200});
   const Tensor g({4}, {1, 1, 1, 1});
   EXPECT_TRUE(Same(testing::RunBackward(OpType::kSigmoid, {&x}, {}, {&g}, {0})[0],
-                   Tensor({4}, {0, 0, 0, 0})) ||
-              testing::RunBackward(OpType::kSigmoid, {&x}, {}, {&g}, {0})[0][1] < 1e-38F);
+                   Tensor({4}, {0, 0, 0, 0})));
   const Tensor silu = testing::RunBackward(OpType::kSiLU, {&x}, {}, {&g}, {0})[0];
   EXPECT_EQ(silu[0], 0);
   EXPECT_EQ(silu[2], 1);
