@@ -207,6 +207,14 @@ std::string_view UnitPatternName(UnitPattern pattern) {
   return "network";
 }
 
+UnitPattern UnitPatternFromName(std::string_view where, std::string_view name) {
+  for (const UnitPattern pattern : {UnitPattern::kLayer, UnitPattern::kBlock,
+                                    UnitPattern::kIndependent, UnitPattern::kNetwork}) {
+    if (UnitPatternName(pattern) == name) return pattern;
+  }
+  FailUsage(where, "unknown unit \"{}\"; known: layer, block, independent, network", name);
+}
+
 std::vector<Unit> FindUnits(const Graph& graph, const std::vector<Layer>& layers,
                             UnitPattern pattern) {
   if (layers.empty()) {

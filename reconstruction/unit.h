@@ -26,6 +26,8 @@ enum class UnitPattern {
 
 /// "layer", "block", "independent", "network".
 std::string_view UnitPatternName(UnitPattern pattern);
+/// The pattern with this name; a usage Error that begins with `where` when there is none.
+UnitPattern UnitPatternFromName(std::string_view where, std::string_view name);
 
 struct Unit {
   std::string name;              // of its first layer, or "first … last" for several

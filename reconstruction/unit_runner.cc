@@ -96,52 +96,49 @@ const Tensor& UnitRunner::Output(ValueId id) const {
 }
 
 // Walks the nodes backwards; gradients of activations live only while they are needed.
-struct UnitRunner::BackwardPass {
-  BackwardPass(const UnitRunner& runner, std::map<ValueId, Tensor>& wanted)
-      : runner(runner),
-        wanted(wanted),
-        needed(runner.current_.size(), false),
-        started(runner.current_.size(), false),
-        gradients(runner.current_.size()) {}
+class UnitRunner::BackwardPass {
+ public:
+  BackwardPass(const UnitRunner& of, std::map<ValueId, Tensor>& parameter_grads)
+      : runner_(of),
+        wanted_(parameter_grads),
+        needed_(of.current_.size(), false),
+        started_(of.current_.size(), false),
+        gradients_(of.current_.size()) {}
 
   void FindNeeded() {
-    for (auto& [id, gradient] : wanted) {
-      const bool known = id >= 0 && Index(id) < needed.size() &&
-                         runner.current_[Index(id)] != nullptr && !runner.Makes(id);
+    for (auto& [id, gradient] : wanted_) {
+      const bool known = id >= 0 && Index(id) < needed_.size() &&
+                         runner_.current_[Index(id)] != nullptr && !runner_.Makes(id);
       if (!known) {
-        Fail(runner.unit_.name, "value {} is neither a parameter nor an input of this unit", id);
+        Fail(runner_.unit_.name, "value {} is neither a parameter nor an input of this unit", id);
       }
-      gradient.Resize(runner.current_[Index(id)]->shape());
-      needed[Index(id)] = true;
+      gradient.Resize(runner_.current_[Index(id)]->shape());
+      needed_[Index(id)] = true;
     }
-    for (const int index : runner.unit_.nodes) {
-      const Node& node = runner.graph_.node(index);
+    for (const int index : runner_.unit_.nodes) {
+      const Node& node = runner_.graph_.node(index);
       const bool depends = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-        return id != kNoValue && needed[Index(id)];
+        return id != kNoValue && needed_[Index(id)];
       });
       for (const ValueId id : node.outputs) {
-        if (depends && id != kNoValue) needed[Index(id)] = true;
+        if (depends && id != kNoValue) needed_[Index(id)] = true;
       }
     }
-  }
-
-  Tensor& GradientOf(ValueId id) {
-    const auto it = wanted.find(id);
-    return it == wanted.end() ? gradients[Index(id)] : it->second;
   }
 
   void Start(ValueId id, const Tensor& gradient) {
-    if (!runner.Makes(id)) {
-      Fail(runner.unit_.name, "a gradient is given for value {}, which the unit does not make", id);
+    if (!runner_.Makes(id)) {
+      Fail(runner_.unit_.name, "a gradient is given for value {}, which the unit does not make",
+           id);
     }
-    const Shape& expected = runner.owned_[Index(id)].shape();
+    const Shape& expected = runner_.owned_[Index(id)].shape();
     if (gradient.shape() != expected) {
-      Fail(runner.unit_.name, "the gradient of \"{}\" has shape {}, {} expected",
-           runner.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
+      Fail(runner_.unit_.name, "the gradient of \"{}\" has shape {}, {} expected",
+           runner_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
-    if (!needed[Index(id)]) return;
-    gradients[Index(id)] = gradient;
-    started[Index(id)] = true;
+    if (!needed_[Index(id)]) return;
+    gradients_[Index(id)] = gradient;
+    started_[Index(id)] = true;
   }
 
   void RunNode(const Node& node) {
@@ -150,9 +147,9 @@ struct UnitRunner::BackwardPass {
     std::vector<const Tensor*> grad_outputs;
     bool reached = false;
     for (const ValueId id : node.outputs) {
-      const bool has = id != kNoValue && started[Index(id)];
-      outputs.push_back(id == kNoValue ? nullptr : runner.current_[Index(id)]);
-      grad_outputs.push_back(has ? &gradients[Index(id)] : nullptr);
+      const bool has = id != kNoValue && started_[Index(id)];
+      outputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
+      grad_outputs.push_back(has ? &gradients_[Index(id)] : nullptr);
       reached = reached || has;
     }
     if (!reached) return;
@@ -160,27 +157,35 @@ struct UnitRunner::BackwardPass {
     std::vector<Tensor*> grad_inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
-      inputs.push_back(id == kNoValue ? nullptr : runner.current_[Index(id)]);
+      inputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
       grad_inputs.push_back(nullptr);
-      if (id == kNoValue || !needed[Index(id)]) continue;
-      grad_inputs.back() = started[Index(id)] ? &more[i] : &GradientOf(id);
+      if (id == kNoValue || !needed_[Index(id)]) continue;
+      grad_inputs.back() = started_[Index(id)] ? &more[i] : &GradientOf(id);
       grad_inputs.back()->Resize(inputs.back()->shape());
-      started[Index(id)] = true;
+      started_[Index(id)] = true;
     }
     sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] == &more[i]) AddTo(GradientOf(node.inputs[i]), more[i]);
     }
     for (const ValueId id : node.outputs) {
-      if (id != kNoValue) gradients[Index(id)] = Tensor();
+      if (id != kNoValue) gradients_[Index(id)] = Tensor();
     }
   }
 
-  const UnitRunner& runner;
-  std::map<ValueId, Tensor>& wanted;
-  std::vector<bool> needed;   // a wanted gradient passes through this value
-  std::vector<bool> started;  // the gradient holds something
-  std::vector<Tensor> gradients;
+  bool IsStarted(ValueId id) const { return started_[Index(id)]; }
+
+ private:
+  Tensor& GradientOf(ValueId id) {
+    const auto it = wanted_.find(id);
+    return it == wanted_.end() ? gradients_[Index(id)] : it->second;
+  }
+
+  const UnitRunner& runner_;
+  std::map<ValueId, Tensor>& wanted_;
+  std::vector<bool> needed_;   // a wanted gradient passes through this value
+  std::vector<bool> started_;  // the gradient holds something
+  std::vector<Tensor> gradients_;
 };
 
 void UnitRunner::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
@@ -193,7 +198,7 @@ void UnitRunner::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
     pass.RunNode(graph_.node(*it));
   }
   for (auto& [id, gradient] : parameter_grads) {
-    if (!pass.started[Index(id)]) gradient.Fill(0);
+    if (!pass.IsStarted(id)) gradient.Fill(0);
   }
 }
 

@@ -34,7 +34,7 @@ class UnitRunner {
                 std::map<ValueId, Tensor>& parameter_grads);
 
  private:
-  struct BackwardPass;
+  class BackwardPass;
 
   const Tensor* ParameterOf(ValueId id, const std::map<ValueId, const Tensor*>& overrides) const;
   void RunNode(const Node& node);
