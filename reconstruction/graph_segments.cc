@@ -5,13 +5,12 @@
 namespace sparsify {
 namespace {
 
-constexpr int kForever = 1 << 30;
-
 bool IsActivation(const Graph& graph, ValueId id) {
   return id != kNoValue && !graph.value(id).is_parameter;
 }
 
-// The last node that reads each activation; kForever for outputs of the graph.
+// The last node that reads each activation, or −1. That an activation is also an output of the
+// graph does not keep it alive: it is carried nowhere.
 std::vector<int> LastReaders(const Graph& graph) {
   std::vector<int> last(graph.values().size(), -1);
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
@@ -19,7 +18,6 @@ std::vector<int> LastReaders(const Graph& graph) {
       if (IsActivation(graph, id)) last[static_cast<size_t>(id)] = static_cast<int>(i);
     }
   }
-  for (const Port& port : graph.outputs) last[static_cast<size_t>(port.value)] = kForever;
   return last;
 }
 

@@ -1,6 +1,7 @@
 #include "reconstruction/unit_runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
@@ -48,11 +49,15 @@ void UnitRunner::Forward(const std::map<ValueId, const Tensor*>& inputs,
       Fail(unit_.name, "\"{}\" is no parameter and cannot be replaced", graph_.value(id).name);
     }
   }
+  int64_t elements = 0;
   for (const ValueId id : unit_.inputs) {
     const auto it = inputs.find(id);
     if (it == inputs.end()) Fail(unit_.name, "input \"{}\" is missing", graph_.value(id).name);
     current_[Index(id)] = it->second;
+    elements += it->second->size();
   }
+  // With another batch size the memory kept for gradients would not be used again.
+  if (std::exchange(input_elements_, elements) != elements) spare_.clear();
   for (const int index : unit_.nodes) {
     const Node& node = graph_.node(index);
     for (const ValueId id : node.inputs) {
@@ -98,7 +103,7 @@ const Tensor& UnitRunner::Output(ValueId id) const {
 // Walks the nodes backwards; gradients of activations live only while they are needed.
 class UnitRunner::BackwardPass {
  public:
-  BackwardPass(const UnitRunner& of, std::map<ValueId, Tensor>& parameter_grads)
+  BackwardPass(UnitRunner& of, std::map<ValueId, Tensor>& parameter_grads)
       : runner_(of),
         wanted_(parameter_grads),
         needed_(of.current_.size(), false),
@@ -137,7 +142,7 @@ class UnitRunner::BackwardPass {
            runner_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
     if (!needed_[Index(id)]) return;
-    gradients_[Index(id)] = gradient;
+    Take(id, expected) = gradient;
     started_[Index(id)] = true;
   }
 
@@ -160,16 +165,18 @@ class UnitRunner::BackwardPass {
       inputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
       grad_inputs.push_back(nullptr);
       if (id == kNoValue || !needed_[Index(id)]) continue;
-      grad_inputs.back() = started_[Index(id)] ? &more[i] : &GradientOf(id);
-      grad_inputs.back()->Resize(inputs.back()->shape());
+      const Shape& shape = inputs.back()->shape();
+      if (started_[Index(id)]) more[i] = Tensor::Uninitialized(shape);
+      grad_inputs.back() = started_[Index(id)] ? &more[i] : &Take(id, shape);
       started_[Index(id)] = true;
     }
     sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
     for (size_t i = 0; i < more.size(); ++i) {
-      if (grad_inputs[i] == &more[i]) AddTo(GradientOf(node.inputs[i]), more[i]);
+      if (grad_inputs[i] != &more[i]) continue;
+      AddTo(GradientOf(node.inputs[i]), more[i]);
     }
     for (const ValueId id : node.outputs) {
-      if (id != kNoValue) gradients_[Index(id)] = Tensor();
+      if (id != kNoValue && started_[Index(id)]) Release(std::move(gradients_[Index(id)]));
     }
   }
 
@@ -181,7 +188,24 @@ class UnitRunner::BackwardPass {
     return it == wanted_.end() ? gradients_[Index(id)] : it->second;
   }
 
-  const UnitRunner& runner_;
+  // The gradient of `id` with this shape, contents undefined.
+  Tensor& Take(ValueId id, const Shape& shape) {
+    Tensor& gradient = GradientOf(id);
+    const auto spare = runner_.spare_.find(shape.NumElements());
+    if (!wanted_.contains(id) && spare != runner_.spare_.end()) {
+      gradient = std::move(spare->second);
+      runner_.spare_.erase(spare);
+    }
+    gradient.Resize(shape);
+    return gradient;
+  }
+
+  void Release(Tensor gradient) {
+    const int64_t size = gradient.size();
+    runner_.spare_.emplace(size, std::move(gradient));
+  }
+
+  UnitRunner& runner_;
   std::map<ValueId, Tensor>& wanted_;
   std::vector<bool> needed_;   // a wanted gradient passes through this value
   std::vector<bool> started_;  // the gradient holds something

@@ -42,8 +42,10 @@ class UnitRunner {
 
   const Graph& graph_;
   Unit unit_;
-  std::vector<Tensor> owned_;           // by ValueId: activations made here
-  std::vector<const Tensor*> current_;  // by ValueId: everything the unit's nodes read or make
+  std::vector<Tensor> owned_;             // by ValueId: activations made here
+  std::vector<const Tensor*> current_;    // by ValueId: everything the unit's nodes read or make
+  std::multimap<int64_t, Tensor> spare_;  // by size: gradients of earlier passes
+  int64_t input_elements_ = 0;
   bool has_forward_ = false;
 };
 

@@ -143,6 +143,19 @@ TEST(FindUnits, FireModulesTakeTheirSqueezeLayer) {
   EXPECT_EQ(Nodes(graph, UnitPattern::kBlock, 1).back(), "f1.cat");
 }
 
+TEST(FindUnits, AnOutputInTheMiddleDoesNotGlueBlocksTogether) {
+  GraphBuilder b("outputs");
+  const ValueId x = b.Input({3, 4, 4});
+  const ValueId early = b.Relu("a.relu", b.Conv("a", x, 3, 4, 1));
+  ValueId y = early;
+  for (const std::string name : {"r1", "r2"}) {
+    const ValueId inner = b.Relu(name + ".relu", b.Conv(name + ".c1", y, 4, 4, 1));
+    y = b.Op(OpType::kAdd, name + ".add", {b.Conv(name + ".c2", inner, 4, 4, 1), y});
+  }
+  const Graph graph = b.Finish({early, y});
+  EXPECT_THAT(Units(graph, UnitPattern::kBlock), ElementsAre("a", "r1.c1 r1.c2", "r2.c1 r2.c2"));
+}
+
 TEST(FindUnits, ActivationsMadeOfTwoNodesFollowTheirLayer) {
   GraphBuilder b("swish");
   const ValueId x = b.Input({3, 4, 4});
