@@ -11,11 +11,11 @@
 namespace sparsify {
 namespace {
 
-using onednn::Desc;
-using onednn::Dims;
-using onednn::Floats;
-using onednn::PlainPrimitive;
-using onednn::Tag;
+using plain_onednn::Desc;
+using plain_onednn::Dims;
+using plain_onednn::Floats;
+using plain_onednn::PlainPrimitive;
+using plain_onednn::Tag;
 
 constexpr size_t kMaxCachedPrimitives = 512;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
@@ -55,14 +55,14 @@ Terms::Terms(const ConvProblem& p) {
 }
 
 dnnl::convolution_forward::primitive_desc DescribeForward(const Terms& t, dnnl::prop_kind kind) {
-  return onednn::Describe<dnnl::convolution_forward>(
+  return plain_onednn::Describe<dnnl::convolution_forward>(
       kind, kDirect, t.any_x, t.any_w, t.any_y, t.strides, t.dilations, t.pads_begin, t.pads_end);
 }
 
 PlainPrimitive MakeForward(const ConvProblem& p) {
   const Terms t(p);
   const auto kind = dnnl::prop_kind::forward_inference;
-  const auto described = p.has_bias ? onednn::Describe<dnnl::convolution_forward>(
+  const auto described = p.has_bias ? plain_onednn::Describe<dnnl::convolution_forward>(
                                           kind, kDirect, t.any_x, t.any_w, t.bias, t.any_y,
                                           t.strides, t.dilations, t.pads_begin, t.pads_end)
                                     : DescribeForward(t, kind);
@@ -76,7 +76,7 @@ PlainPrimitive MakeForward(const ConvProblem& p) {
 
 PlainPrimitive MakeGradInput(const ConvProblem& p) {
   const Terms t(p);
-  const auto described = onednn::DescribeGradient<dnnl::convolution_backward_data>(
+  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_data>(
       DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
       t.strides, t.dilations, t.pads_begin, t.pads_end);
   PlainPrimitive made(dnnl::convolution_backward_data(described), described.scratchpad_desc());
@@ -88,7 +88,7 @@ PlainPrimitive MakeGradInput(const ConvProblem& p) {
 
 PlainPrimitive MakeGradWeight(const ConvProblem& p) {
   const Terms t(p);
-  const auto described = onednn::DescribeGradient<dnnl::convolution_backward_weights>(
+  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_weights>(
       DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
       t.strides, t.dilations, t.pads_begin, t.pads_end);
   PlainPrimitive made(dnnl::convolution_backward_weights(described), described.scratchpad_desc());

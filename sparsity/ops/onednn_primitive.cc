@@ -5,7 +5,7 @@
 
 #include "sparsity/tensor/tensor.h"
 
-namespace sparsify::onednn {
+namespace sparsify::plain_onednn {
 namespace {
 
 constexpr size_t kAlignment = 64;
@@ -87,4 +87,4 @@ void PlainPrimitive::Run(const std::vector<const float*>& data) const {
   stream.wait();
 }
 
-}  // namespace sparsify::onednn
+}  // namespace sparsify::plain_onednn

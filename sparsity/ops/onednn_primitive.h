@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace sparsify::onednn {
+namespace sparsify::plain_onednn {
 
 using Desc = dnnl::memory::desc;
 using Dims = dnnl::memory::dims;
@@ -69,4 +69,4 @@ class PlainPrimitive {
   std::vector<Argument> arguments_;
 };
 
-}  // namespace sparsify::onednn
+}  // namespace sparsify::plain_onednn
