@@ -1,4 +1,5 @@
 // The blocks of the shared networks, as their architectures define them.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -137,7 +137,7 @@ Problem MakeProblem(Graph graph, UnitPattern pattern, size_t which, uint64_t see
 bool IsStatistic(const std::string& name) { return name.find("running_") != std::string::npos; }
 
 // Central differences at some elements of every parameter and input.
-void CheckGradients(const Problem& p) {
+void CheckGradients(const Problem& p, int samples = 2) {
   UnitRunner runner(p.graph, p.unit);
   runner.Forward(p.Inputs(), p.Parameters());
   std::map<ValueId, Tensor> made;
@@ -155,7 +155,7 @@ void CheckGradients(const Problem& p) {
     SCOPED_TRACE(p.graph.value(id).name);
     double error = 0;
     double norm = 0;
-    for (int sample = 0; sample < 2; ++sample) {
+    for (int sample = 0; sample < samples; ++sample) {
       const auto at = random.Below(static_cast<uint64_t>(gradient.size()));
       const double before = values[id].values[at];
       values[id].values[at] = before + kStep;
@@ -184,8 +184,8 @@ TEST(UnitRunner, GradientsOfAResidualNetworkAgreeWithDifferences) {
 }
 
 TEST(UnitRunner, GradientsThroughSqueezeAndExciteAgreeWithDifferences) {
-  CheckGradients(MakeProblem(testing::SmallMobileNet(), UnitPattern::kBlock, 1, 3));
-  CheckGradients(MakeProblem(testing::SmallMobileNet(), UnitPattern::kNetwork, 0, 4));
+  CheckGradients(MakeProblem(testing::SmallMobileNet(), UnitPattern::kBlock, 1, 3), 8);
+  CheckGradients(MakeProblem(testing::SmallMobileNet(), UnitPattern::kNetwork, 0, 4), 8);
 }
 
 TEST(UnitRunner, InnerActivationsMayHaveGradientsToo) {
