@@ -69,6 +69,9 @@ class Parser {
   void AddCommands() {
     inspect_ = app_.add_subcommand("inspect", "show what a network file holds");
     inspect_->add_option("file", result_.input_file, ".onnx or .h5")->required();
+    inspect_->add_flag("--units{block}", result_.units,
+                       "show the units of reconstruction: layer, block (default), independent, "
+                       "network; e.g. --units=layer");
     convert_ = app_.add_subcommand("convert", "rewrite a network in another format");
     convert_->add_option("in", result_.input_file, ".onnx or .h5")->required();
     convert_->add_option("out", result_.output_file, ".onnx or .h5")->required();

@@ -28,6 +28,7 @@ struct CommandLine {
   LogLevel log_level = LogLevel::kNote;
   std::string input_file;   // inspect, convert
   std::string output_file;  // convert
+  std::string units;        // inspect --units[=PATTERN], or empty
   bool markdown = false;    // --help-config markdown
   std::string text;
 };

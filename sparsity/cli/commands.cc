@@ -33,6 +33,15 @@ void RunConfigured(const CommandLine& line) {
   }
 }
 
+void Inspect(const CommandLine& line) {
+  if (line.units.empty()) {
+    Print(InspectModel(LoadModelFile(line.input_file), line.input_file));
+    return;
+  }
+  const UnitPattern pattern = UnitPatternFromName("command line: --units", line.units);
+  Print(InspectUnits(LoadModelFile(line.input_file).graph, line.input_file, pattern));
+}
+
 void Convert(const CommandLine& line) {
   SaveModelFile(LoadModelFile(line.input_file), line.output_file);
   Print(fmt::format("{}: {}\n", line.output_file, FormatBytes(FileSize(line.output_file))));
@@ -48,7 +57,7 @@ void RunCommand(const CommandLine& line) {
     case Command::kEvaluate:
       return RunConfigured(line);
     case Command::kInspect:
-      return Print(InspectModel(LoadModelFile(line.input_file), line.input_file));
+      return Inspect(line);
     case Command::kConvert:
       return Convert(line);
     case Command::kHelpConfig: {

@@ -134,4 +134,12 @@ std::string InspectModel(const Checkpoint& model, const std::string& path) {
   return text + DescribeMaking(model);
 }
 
+std::string InspectUnits(const Graph& graph, const std::string& path, UnitPattern pattern) {
+  if (graph.inputs.empty()) Fail(path, "the network has no input");
+  const auto layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+  const auto units = FindUnits(graph, layers, pattern);
+  return fmt::format("{}: {}, {} layers in {} units ({})\n\n{}", path, graph.name, layers.size(),
+                     units.size(), UnitPatternName(pattern), DescribeUnits(graph, layers, units));
+}
+
 }  // namespace sparsify

@@ -24,6 +24,20 @@ void Map(OpInputs inputs, OpOutputs outputs, F f) {
 
 float Logistic(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
+// grad_x[i] = f(x[i], grad_y[i]).
+template <class F>
+void MapGradient(OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs, F f) {
+  if (grad_inputs[0] == nullptr) return;
+  const int64_t size = inputs[0]->size();
+  ParallelFor((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const float* x = inputs[0]->data();
+    const float* grad_y = grad_outputs[0]->data();
+    float* grad_x = grad_inputs[0]->data();
+    const int64_t end = std::min(size, (chunk + 1) * kChunk);
+    for (int64_t i = chunk * kChunk; i < end; ++i) grad_x[i] = f(x[i], grad_y[i]);
+  });
+}
+
 }  // namespace
 
 void ReluForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
@@ -56,6 +70,50 @@ void HardSwishForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) 
 
 void SiLUForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
   Map(inputs, outputs, [](float x) { return x * Logistic(x); });
+}
+
+void ReluBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
+                  OpInputs grad_outputs, OpOutputs grad_inputs) {
+  MapGradient(inputs, grad_outputs, grad_inputs, [](float x, float g) { return x > 0 ? g : 0.0F; });
+}
+
+void ClipBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                  OpOutputs grad_inputs) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto low = static_cast<float>(node.attributes.Float("min", -kInfinity));
+  const auto high = static_cast<float>(node.attributes.Float("max", kInfinity));
+  MapGradient(inputs, grad_outputs, grad_inputs,
+              [low, high](float x, float g) { return x > low && x < high ? g : 0.0F; });
+}
+
+void SigmoidBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
+                     OpInputs grad_outputs, OpOutputs grad_inputs) {
+  MapGradient(inputs, grad_outputs, grad_inputs,
+              [](float x, float g) { return g * Logistic(x) * Logistic(-x); });
+}
+
+void HardSigmoidBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/,
+                         OpInputs grad_outputs, OpOutputs grad_inputs) {
+  const auto alpha = static_cast<float>(node.attributes.Float("alpha", 0.2));
+  const auto beta = static_cast<float>(node.attributes.Float("beta", 0.5));
+  MapGradient(inputs, grad_outputs, grad_inputs, [alpha, beta](float x, float g) {
+    const float line = alpha * x + beta;
+    return line > 0 && line < 1 ? alpha * g : 0.0F;
+  });
+}
+
+void HardSwishBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
+                       OpInputs grad_outputs, OpOutputs grad_inputs) {
+  MapGradient(inputs, grad_outputs, grad_inputs, [](float x, float g) {
+    if (x <= -3) return 0.0F;
+    return x >= 3 ? g : g * (x * (1.0F / 3) + 0.5F);
+  });
+}
+
+void SiLUBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
+                  OpInputs grad_outputs, OpOutputs grad_inputs) {
+  MapGradient(inputs, grad_outputs, grad_inputs,
+              [](float x, float g) { return g * Logistic(x) * (1 + x * Logistic(-x)); });
 }
 
 }  // namespace sparsify

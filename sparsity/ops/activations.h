@@ -19,4 +19,18 @@ void HardSwishForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 /// y = x · sigmoid(x).
 void SiLUForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 
+/// At a corner the gradient is that of the flat side.
+void ReluBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                  OpOutputs grad_inputs);
+void ClipBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                  OpOutputs grad_inputs);
+void SigmoidBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                     OpOutputs grad_inputs);
+void HardSigmoidBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                         OpOutputs grad_inputs);
+void HardSwishBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                       OpOutputs grad_inputs);
+void SiLUBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                  OpOutputs grad_inputs);
+
 }  // namespace sparsify

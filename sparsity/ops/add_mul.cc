@@ -5,6 +5,7 @@
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/broadcast.h"
 #include "sparsity/ops/node_check.h"
+#include "sparsity/ops/plane_sum.h"
 
 namespace sparsify {
 namespace {
@@ -47,6 +48,58 @@ void Combine(OpInputs inputs, OpOutputs outputs, F f) {
   });
 }
 
+// One operand of the node: where it and the other one lie, and the factor in its gradient.
+struct Operand {
+  const std::vector<int64_t>& steps;
+  const std::vector<int64_t>& other_steps;
+  const Tensor* factor;  // the other operand of Mul; null for Add
+  bool is_first;
+};
+
+// Adds the share of one row to the gradient at `grad`; `factor` starts at the row or is null.
+void AddRowGradient(const Operand& operand, const float* grad_y, const float* factor, int64_t count,
+                    float* grad) {
+  const int64_t factor_step = operand.other_steps.back();
+  if (operand.steps.back() != 0) {
+    for (int64_t i = 0; i < count; ++i) {
+      grad[i] += factor == nullptr ? grad_y[i] : grad_y[i] * factor[i * factor_step];
+    }
+  } else if (factor == nullptr) {
+    *grad += static_cast<float>(PlaneSum(grad_y, count));
+  } else if (factor_step == 0) {
+    *grad += static_cast<float>(*factor * PlaneSum(grad_y, count));
+  } else {
+    *grad += static_cast<float>(PlaneDot(grad_y, factor, count));
+  }
+}
+
+void OperandGradient(const BroadcastPlan& plan, const Operand& operand, const Tensor& grad_y,
+                     Tensor& grad) {
+  grad.Fill(0);
+  const int64_t length = plan.RowLength();
+  const int64_t rows = plan.RowCount();
+  // Rows may run side by side only where each has a part of the gradient to itself.
+  const bool shared = std::count(operand.steps.begin(), operand.steps.end() - 1, 0) > 0;
+  const int64_t together = shared ? rows : std::max<int64_t>(1, kChunk / length);
+  ParallelFor((rows + together - 1) / together, [&](int64_t task) {
+    for (int64_t row = task * together; row < std::min(rows, (task + 1) * together); ++row) {
+      const auto start = plan.Row(row);
+      const int64_t own = operand.is_first ? start.a : start.b;
+      const int64_t other = operand.is_first ? start.b : start.a;
+      const float* factor = operand.factor == nullptr ? nullptr : operand.factor->data() + other;
+      AddRowGradient(operand, grad_y.data() + row * length, factor, length, grad.data() + own);
+    }
+  });
+}
+
+void CombineGradient(OpInputs inputs, const Tensor& grad_y, OpOutputs grad_inputs, bool product) {
+  const BroadcastPlan plan = PlanBroadcast(inputs[0]->shape(), inputs[1]->shape(), grad_y.shape());
+  const Operand first = {plan.a_steps, plan.b_steps, product ? inputs[1] : nullptr, true};
+  const Operand second = {plan.b_steps, plan.a_steps, product ? inputs[0] : nullptr, false};
+  if (grad_inputs[0] != nullptr) OperandGradient(plan, first, grad_y, *grad_inputs[0]);
+  if (grad_inputs[1] != nullptr) OperandGradient(plan, second, grad_y, *grad_inputs[1]);
+}
+
 }  // namespace
 
 std::vector<Shape> BroadcastOutputShapes(const Node& node, OpShapes inputs) {
@@ -60,6 +113,16 @@ void AddForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
 
 void MulForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
   Combine(inputs, outputs, [](float a, float b) { return a * b; });
+}
+
+void AddBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                 OpOutputs grad_inputs) {
+  CombineGradient(inputs, *grad_outputs[0], grad_inputs, false);
+}
+
+void MulBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                 OpOutputs grad_inputs) {
+  CombineGradient(inputs, *grad_outputs[0], grad_inputs, true);
 }
 
 }  // namespace sparsify

@@ -23,4 +23,8 @@ std::vector<int64_t> RowMajorSteps(const Shape& shape);
 /// `y` is sized by the caller: dimension a equals offsets[a].size().
 void Gather(const AxisGather& gather, const Tensor& x, Tensor& y);
 
+/// Its transpose: every element of `grad_x` is the sum of the elements of `grad_y` that Gather
+/// copies from it; 0 where there is none.
+void ScatterAdd(const AxisGather& gather, const Tensor& grad_y, Tensor& grad_x);
+
 }  // namespace sparsify

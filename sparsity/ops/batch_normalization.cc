@@ -4,8 +4,26 @@
 
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/node_check.h"
+#include "sparsity/ops/plane_sum.h"
 
 namespace sparsify {
+namespace {
+
+// 1 / sqrt(var + epsilon) of every channel.
+std::vector<double> InverseDeviations(const Node& node, const Tensor& variances) {
+  const double epsilon = node.attributes.Float("epsilon", 1e-5);
+  std::vector<double> result;
+  for (const float v : variances.values()) {
+    const double variance = v + epsilon;
+    if (!(variance > 0)) {
+      FailNode(node, "variance {} of channel {} is not positive", v, result.size());
+    }
+    result.push_back(1 / std::sqrt(variance));
+  }
+  return result;
+}
+
+}  // namespace
 
 std::vector<Shape> BatchNormalizationOutputShapes(const Node& node, OpShapes inputs) {
   CheckArity(node, 5, 5);
@@ -29,15 +47,11 @@ void BatchNormalizationForward(const Node& node, OpInputs inputs, OpOutputs outp
   const Tensor& x = *inputs[0];
   const int64_t channels = x.shape()[1];
   const int64_t area = ProductOf(x.shape(), 2, x.shape().rank());
-  const double epsilon = node.attributes.Float("epsilon", 1e-5);
+  const auto inverse = InverseDeviations(node, *inputs[4]);
   std::vector<float> factor(static_cast<size_t>(channels));
   std::vector<float> shift(static_cast<size_t>(channels));
   for (int64_t c = 0; c < channels; ++c) {
-    const double variance = (*inputs[4])[c] + epsilon;
-    if (!(variance > 0)) {
-      FailNode(node, "variance {} of channel {} is not positive", (*inputs[4])[c], c);
-    }
-    const double scale = (*inputs[1])[c] / std::sqrt(variance);
+    const double scale = (*inputs[1])[c] * inverse[static_cast<size_t>(c)];
     factor[static_cast<size_t>(c)] = static_cast<float>(scale);
     shift[static_cast<size_t>(c)] = static_cast<float>((*inputs[2])[c] - (*inputs[3])[c] * scale);
   }
@@ -47,6 +61,36 @@ void BatchNormalizationForward(const Node& node, OpInputs inputs, OpOutputs outp
     const float* in = x.data() + plane * area;
     float* out = outputs[0]->data() + plane * area;
     for (int64_t i = 0; i < area; ++i) out[i] = in[i] * a + b;
+  });
+}
+
+void BatchNormalizationBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/,
+                                OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[3] != nullptr || grad_inputs[4] != nullptr) {
+    FailNode(node, "mean and variance are frozen and have no gradient");
+  }
+  const Tensor& x = *inputs[0];
+  const int64_t channels = x.shape()[1];
+  const int64_t area = ProductOf(x.shape(), 2, x.shape().rank());
+  const auto inverse = InverseDeviations(node, *inputs[4]);
+  ParallelFor(channels, [&](int64_t c) {
+    const double deviation = inverse[static_cast<size_t>(c)];
+    const auto factor = static_cast<float>((*inputs[1])[c] * deviation);
+    double sum = 0;
+    double dot = 0;
+    for (int64_t n = 0; n < x.shape()[0]; ++n) {
+      const int64_t at = (n * channels + c) * area;
+      const float* grad_y = grad_outputs[0]->data() + at;
+      if (grad_inputs[1] != nullptr || grad_inputs[2] != nullptr) sum += PlaneSum(grad_y, area);
+      if (grad_inputs[1] != nullptr) dot += PlaneDot(grad_y, x.data() + at, area);
+      if (grad_inputs[0] == nullptr) continue;
+      float* grad_x = grad_inputs[0]->data() + at;
+      for (int64_t i = 0; i < area; ++i) grad_x[i] = grad_y[i] * factor;
+    }
+    if (grad_inputs[1] != nullptr) {
+      (*grad_inputs[1])[c] = static_cast<float>((dot - sum * (*inputs[3])[c]) * deviation);
+    }
+    if (grad_inputs[2] != nullptr) (*grad_inputs[2])[c] = static_cast<float>(sum);
   });
 }
 

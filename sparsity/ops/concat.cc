@@ -45,4 +45,21 @@ void ConcatForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   });
 }
 
+void ConcatBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                    OpOutputs grad_inputs) {
+  const Shape& shape = grad_outputs[0]->shape();
+  const int axis = Axis(node, shape);
+  const int64_t out_block = ProductOf(shape, axis, shape.rank());
+  ParallelFor(ProductOf(shape, 0, axis), [&](int64_t outer) {
+    const float* from = grad_outputs[0]->data() + outer * out_block;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const int64_t block = ProductOf(inputs[i]->shape(), axis, shape.rank());
+      if (grad_inputs[i] != nullptr) {
+        std::copy_n(from, block, grad_inputs[i]->data() + outer * block);
+      }
+      from += block;
+    }
+  });
+}
+
 }  // namespace sparsify

@@ -1,8 +1,26 @@
 #include "sparsity/ops/conv.h"
 
+#include "sparsity/base/parallel.h"
 #include "sparsity/ops/node_check.h"
+#include "sparsity/ops/plane_sum.h"
 
 namespace sparsify {
+namespace {
+
+// grad_bias[o] = Σ over batch and positions of grad_y[·, o, ·, ·].
+void BiasGradient(const Tensor& grad_y, Tensor& grad_bias) {
+  const Shape& shape = grad_y.shape();
+  const int64_t area = shape[2] * shape[3];
+  ParallelFor(shape[1], [&](int64_t channel) {
+    double sum = 0;
+    for (int64_t n = 0; n < shape[0]; ++n) {
+      sum += PlaneSum(grad_y.data() + (n * shape[1] + channel) * area, area);
+    }
+    grad_bias[channel] = static_cast<float>(sum);
+  });
+}
+
+}  // namespace
 
 ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weight, bool has_bias) {
   if (input.rank() != 4 || weight.rank() != 4) {
@@ -44,6 +62,20 @@ void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   const ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
   OnednnConv(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
+}
+
+void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                  OpOutputs grad_inputs) {
+  const ConvProblem problem =
+      ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), /*has_bias=*/false);
+  const Tensor& grad_y = *grad_outputs[0];
+  if (grad_inputs[0] != nullptr) {
+    OnednnConvGradInput(problem, inputs[1]->data(), grad_y.data(), grad_inputs[0]->data());
+  }
+  if (grad_inputs[1] != nullptr) {
+    OnednnConvGradWeight(problem, inputs[0]->data(), grad_y.data(), grad_inputs[1]->data());
+  }
+  if (HasInput(node, 2) && grad_inputs[2] != nullptr) BiasGradient(grad_y, *grad_inputs[2]);
 }
 
 }  // namespace sparsify

@@ -14,5 +14,7 @@ ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weigh
 
 std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs);
 void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void ConvBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                  OpOutputs grad_inputs);
 
 }  // namespace sparsify

@@ -45,6 +45,26 @@ void StartWithBias(const Tensor& c, float beta, int64_t m, int64_t n, float* y) 
   });
 }
 
+// grad_c = beta · grad_y, summed along the dimensions that c was repeated along.
+void BiasGradient(const Tensor& grad_y, float beta, Tensor& grad_c) {
+  const int64_t m = grad_y.shape()[0];
+  const int64_t n = grad_y.shape()[1];
+  const Shape& c = grad_c.shape();
+  const bool by_column = c.rank() >= 1 && c[-1] == n;
+  const bool by_row = c.rank() == 2 && c[0] == m;
+  const int64_t column_step = by_column ? 1 : 0;
+  const int64_t row_step = by_row ? (by_column ? n : 1) : 0;
+  std::vector<double> sums(static_cast<size_t>(grad_c.size()), 0.0);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      sums[static_cast<size_t>(i * row_step + j * column_step)] += grad_y[i * n + j];
+    }
+  }
+  for (size_t i = 0; i < sums.size(); ++i) {
+    grad_c[static_cast<int64_t>(i)] = static_cast<float>(beta * sums[i]);
+  }
+}
+
 }  // namespace
 
 std::vector<Shape> GemmOutputShapes(const Node& node, OpShapes inputs) {
@@ -64,6 +84,22 @@ void GemmForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
     p.beta = 1;
   }
   OnednnGemm(p, inputs[0]->data(), inputs[1]->data(), outputs[0]->data());
+}
+
+void GemmBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                  OpOutputs grad_inputs) {
+  const GemmProblem p = Resolve(node, inputs[0]->shape(), inputs[1]->shape());
+  const float* grad_y = grad_outputs[0]->data();
+  if (grad_inputs[0] != nullptr) {
+    OnednnGemmGradA(p, inputs[1]->data(), grad_y, 0, grad_inputs[0]->data());
+  }
+  if (grad_inputs[1] != nullptr) {
+    OnednnGemmGradB(p, inputs[0]->data(), grad_y, 0, grad_inputs[1]->data());
+  }
+  if (HasInput(node, 2) && grad_inputs[2] != nullptr) {
+    const auto beta = static_cast<float>(node.attributes.Float("beta", 1));
+    BiasGradient(*grad_outputs[0], beta, *grad_inputs[2]);
+  }
 }
 
 }  // namespace sparsify

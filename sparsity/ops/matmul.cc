@@ -46,14 +46,9 @@ Problem Resolve(const Node& node, const Shape& a, const Shape& b) {
   return p;
 }
 
-}  // namespace
-
-std::vector<Shape> MatMulOutputShapes(const Node& node, OpShapes inputs) {
-  CheckArity(node, 2, 2);
-  return {Resolve(node, inputs[0], inputs[1]).output};
-}
-
-void MatMulForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+// Calls body(problem, offset in a, offset in b, offset in y) for every matrix product.
+template <class F>
+void ForEachProduct(const Node& node, OpInputs inputs, F body) {
   const Shape& a = inputs[0]->shape();
   const Shape& b = inputs[1]->shape();
   Problem p = Resolve(node, a, b);
@@ -65,14 +60,44 @@ void MatMulForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   const BroadcastPlan plan = PlanBroadcast(p.a_batch, p.b_batch, batch);
   const int64_t a_size = p.gemm.m * p.gemm.k;
   const int64_t b_size = p.gemm.k * p.gemm.n;
-  float* y = outputs[0]->data();
+  int64_t c = 0;
   for (int64_t row = 0; row < plan.RowCount(); ++row) {
     const auto start = plan.Row(row);
-    for (int64_t i = 0; i < plan.RowLength(); ++i, y += p.gemm.m * p.gemm.n) {
-      OnednnGemm(p.gemm, inputs[0]->data() + (start.a + i * plan.a_steps.back()) * a_size,
-                 inputs[1]->data() + (start.b + i * plan.b_steps.back()) * b_size, y);
+    for (int64_t i = 0; i < plan.RowLength(); ++i, c += p.gemm.m * p.gemm.n) {
+      body(p.gemm, (start.a + i * plan.a_steps.back()) * a_size,
+           (start.b + i * plan.b_steps.back()) * b_size, c);
     }
   }
+}
+
+}  // namespace
+
+std::vector<Shape> MatMulOutputShapes(const Node& node, OpShapes inputs) {
+  CheckArity(node, 2, 2);
+  return {Resolve(node, inputs[0], inputs[1]).output};
+}
+
+void MatMulForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  float* y = outputs[0]->data();
+  ForEachProduct(node, inputs, [&](const GemmProblem& p, int64_t a, int64_t b, int64_t c) {
+    OnednnGemm(p, inputs[0]->data() + a, inputs[1]->data() + b, y + c);
+  });
+}
+
+void MatMulBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                    OpOutputs grad_inputs) {
+  for (Tensor* grad : grad_inputs) {
+    if (grad != nullptr) grad->Fill(0);
+  }
+  const float* grad_y = grad_outputs[0]->data();
+  ForEachProduct(node, inputs, [&](const GemmProblem& p, int64_t a, int64_t b, int64_t c) {
+    if (grad_inputs[0] != nullptr) {
+      OnednnGemmGradA(p, inputs[1]->data() + b, grad_y + c, 1, grad_inputs[0]->data() + a);
+    }
+    if (grad_inputs[1] != nullptr) {
+      OnednnGemmGradB(p, inputs[0]->data() + a, grad_y + c, 1, grad_inputs[1]->data() + b);
+    }
+  });
 }
 
 }  // namespace sparsify

@@ -10,5 +10,7 @@ namespace sparsify {
 
 std::vector<Shape> MatMulOutputShapes(const Node& node, OpShapes inputs);
 void MatMulForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void MatMulBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                    OpOutputs grad_inputs);
 
 }  // namespace sparsify

@@ -1,6 +1,7 @@
-// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product on plain row-major
-// memory. Primitives are cached by problem and thread count, weights are not, so they may
-// change between calls. Safe to call from several threads; uses Threads() threads.
+// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product, and their
+// gradients, on plain row-major memory. Primitives are cached by problem and thread count, weights
+// are not, so they may change between calls. Safe to call from several threads; uses Threads()
+// threads.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,13 @@ struct ConvProblem {
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
                 float* y);
 
+/// grad_x[N,I,H,W] from w and grad_y[N,O,OH,OW]. The problem's has_bias plays no part.
+void OnednnConvGradInput(const ConvProblem& problem, const float* w, const float* grad_y,
+                         float* grad_x);
+/// grad_w[O,I/groups,KH,KW] from x and grad_y. The problem's has_bias plays no part.
+void OnednnConvGradWeight(const ConvProblem& problem, const float* x, const float* grad_y,
+                          float* grad_w);
+
 /// C[m,n] = alpha · op(A) · op(B) + beta · C; op(A) is m×k, op(B) is k×n, row-major and dense.
 struct GemmProblem {
   bool transpose_a = false;  // A is stored k×m
@@ -36,6 +44,13 @@ struct GemmProblem {
   float beta = 0;
 };
 void OnednnGemm(const GemmProblem& problem, const float* a, const float* b, float* c);
+
+/// Gradients of C in A and in B, in the layout A and B are stored in; grad_c is m×n.
+/// grad = alpha · (…) + accumulate · grad; the problem's beta plays no part.
+void OnednnGemmGradA(const GemmProblem& problem, const float* b, const float* grad_c,
+                     float accumulate, float* grad_a);
+void OnednnGemmGradB(const GemmProblem& problem, const float* a, const float* grad_c,
+                     float accumulate, float* grad_b);
 
 /// Version of the library in use, e.g. "2.6.3".
 std::string OnednnVersion();

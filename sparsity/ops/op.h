@@ -1,7 +1,7 @@
-// The operator table: for every OpType its output shapes and its forward computation.
+// The operator table: for every OpType its output shapes, its forward computation and its
+// gradient.
 //
 // A new operator is one .h/.cc pair in this folder and one row in op_table.cc.
-// Backward joins the row when training needs it (issue: reconstruction).
 #pragma once
 
 #include <span>
@@ -23,6 +23,12 @@ struct OpDef {
   std::vector<Shape> (*output_shapes)(const Node& node, OpShapes inputs);
   /// Computes every output. Outputs arrive sized by output_shapes, contents undefined.
   void (*forward)(const Node& node, OpInputs inputs, OpOutputs outputs);
+  /// Vector-Jacobian product: grad_inputs[i] = Σ over outputs of (∂output/∂input i)ᵀ grad_output.
+  /// `inputs` and `outputs` are those of forward. grad_inputs[i] has the shape of input i and is
+  /// overwritten; null: not wanted. A null gradient of one of several outputs counts as zero.
+  /// Null backward: the operator has no gradient here.
+  void (*backward)(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                   OpOutputs grad_inputs) = nullptr;
 };
 
 /// The row of `type`; every OpType has one.
@@ -35,5 +41,9 @@ std::vector<Shape> OutputShapes(const Node& node, OpShapes inputs);
 
 /// forward of the node's row; every Error names the node.
 void Forward(const Node& node, OpInputs inputs, OpOutputs outputs);
+
+/// backward of the node's row; every Error names the node. Throws when the row has none.
+void Backward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+              OpOutputs grad_inputs);
 
 }  // namespace sparsify

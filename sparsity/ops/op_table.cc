@@ -27,34 +27,36 @@ namespace {
 
 // In the order of OpType.
 constexpr auto kTable = std::to_array<OpDef>({
-    {OpType::kConv, ConvOutputShapes, ConvForward},
-    {OpType::kBatchNormalization, BatchNormalizationOutputShapes, BatchNormalizationForward},
-    {OpType::kGemm, GemmOutputShapes, GemmForward},
-    {OpType::kMatMul, MatMulOutputShapes, MatMulForward},
-    {OpType::kRelu, SameShape, ReluForward},
-    {OpType::kClip, SameShape, ClipForward},
-    {OpType::kSigmoid, SameShape, SigmoidForward},
-    {OpType::kHardSigmoid, SameShape, HardSigmoidForward},
-    {OpType::kHardSwish, SameShape, HardSwishForward},
-    {OpType::kSiLU, SameShape, SiLUForward},
-    {OpType::kAdd, BroadcastOutputShapes, AddForward},
-    {OpType::kMul, BroadcastOutputShapes, MulForward},
-    {OpType::kConcat, ConcatOutputShapes, ConcatForward},
-    {OpType::kMaxPool, PoolOutputShapes, MaxPoolForward},
-    {OpType::kAveragePool, PoolOutputShapes, AveragePoolForward},
-    {OpType::kGlobalAveragePool, GlobalAveragePoolOutputShapes, GlobalAveragePoolForward},
-    {OpType::kReduceMean, ReduceMeanOutputShapes, ReduceMeanForward},
-    {OpType::kFlatten, FlattenOutputShapes, CopyForward},
-    {OpType::kReshape, ReshapeOutputShapes, CopyForward},
-    {OpType::kTranspose, TransposeOutputShapes, TransposeForward},
-    {OpType::kPad, PadOutputShapes, PadForward},
-    {OpType::kSoftmax, SoftmaxOutputShapes, SoftmaxForward},
-    {OpType::kLRN, LrnOutputShapes, LrnForward},
-    {OpType::kResize, ResizeOutputShapes, ResizeForward},
-    {OpType::kSlice, SliceOutputShapes, SliceForward},
-    {OpType::kSplit, SplitOutputShapes, SplitForward},
-    {OpType::kIdentity, SameShape, CopyForward},
-    {OpType::kDropout, DropoutOutputShapes, CopyForward},
+    {OpType::kConv, ConvOutputShapes, ConvForward, ConvBackward},
+    {OpType::kBatchNormalization, BatchNormalizationOutputShapes, BatchNormalizationForward,
+     BatchNormalizationBackward},
+    {OpType::kGemm, GemmOutputShapes, GemmForward, GemmBackward},
+    {OpType::kMatMul, MatMulOutputShapes, MatMulForward, MatMulBackward},
+    {OpType::kRelu, SameShape, ReluForward, ReluBackward},
+    {OpType::kClip, SameShape, ClipForward, ClipBackward},
+    {OpType::kSigmoid, SameShape, SigmoidForward, SigmoidBackward},
+    {OpType::kHardSigmoid, SameShape, HardSigmoidForward, HardSigmoidBackward},
+    {OpType::kHardSwish, SameShape, HardSwishForward, HardSwishBackward},
+    {OpType::kSiLU, SameShape, SiLUForward, SiLUBackward},
+    {OpType::kAdd, BroadcastOutputShapes, AddForward, AddBackward},
+    {OpType::kMul, BroadcastOutputShapes, MulForward, MulBackward},
+    {OpType::kConcat, ConcatOutputShapes, ConcatForward, ConcatBackward},
+    {OpType::kMaxPool, PoolOutputShapes, MaxPoolForward, MaxPoolBackward},
+    {OpType::kAveragePool, PoolOutputShapes, AveragePoolForward, AveragePoolBackward},
+    {OpType::kGlobalAveragePool, GlobalAveragePoolOutputShapes, GlobalAveragePoolForward,
+     GlobalAveragePoolBackward},
+    {OpType::kReduceMean, ReduceMeanOutputShapes, ReduceMeanForward, ReduceMeanBackward},
+    {OpType::kFlatten, FlattenOutputShapes, CopyForward, CopyBackward},
+    {OpType::kReshape, ReshapeOutputShapes, CopyForward, CopyBackward},
+    {OpType::kTranspose, TransposeOutputShapes, TransposeForward, TransposeBackward},
+    {OpType::kPad, PadOutputShapes, PadForward, PadBackward},
+    {OpType::kSoftmax, SoftmaxOutputShapes, SoftmaxForward, nullptr},
+    {OpType::kLRN, LrnOutputShapes, LrnForward, nullptr},
+    {OpType::kResize, ResizeOutputShapes, ResizeForward, nullptr},
+    {OpType::kSlice, SliceOutputShapes, SliceForward, SliceBackward},
+    {OpType::kSplit, SplitOutputShapes, SplitForward, SplitBackward},
+    {OpType::kIdentity, SameShape, CopyForward, CopyBackward},
+    {OpType::kDropout, DropoutOutputShapes, CopyForward, CopyBackward},
 });
 
 constexpr bool InOrder() {
@@ -114,6 +116,15 @@ std::vector<Shape> OutputShapes(const Node& node, OpShapes inputs) {
 
 void Forward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   Naming(node, [&] { GetOp(node.type).forward(node, inputs, outputs); });
+}
+
+void Backward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+              OpOutputs grad_inputs) {
+  const auto backward = GetOp(node.type).backward;
+  if (backward == nullptr) {
+    FailNode(node, "the operator has no gradient; choose units that do not contain it");
+  }
+  Naming(node, [&] { backward(node, inputs, outputs, grad_outputs, grad_inputs); });
 }
 
 }  // namespace sparsify

@@ -70,6 +70,24 @@ int64_t SourceIndex(Mode mode, int64_t at, int64_t size) {
   return AxisGather::kOutside;
 }
 
+AxisGather PlanPad(const Node& node, const Shape& input, const Shape& output) {
+  const Pads pads = Resolve(node, input);
+  const Mode mode = ModeOf(node);
+  const auto steps = RowMajorSteps(input);
+  AxisGather gather;
+  gather.fill = static_cast<float>(node.attributes.Float("constant_value", 0));
+  for (size_t axis = 0; axis < steps.size(); ++axis) {
+    const int64_t size = input.dims()[axis];
+    std::vector<int64_t> offsets(static_cast<size_t>(output.dims()[axis]));
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      const int64_t source = SourceIndex(mode, static_cast<int64_t>(i) - pads.begin[axis], size);
+      offsets[i] = source == AxisGather::kOutside ? source : source * steps[axis];
+    }
+    gather.offsets.push_back(std::move(offsets));
+  }
+  return gather;
+}
+
 }  // namespace
 
 std::vector<Shape> PadOutputShapes(const Node& node, OpShapes inputs) {
@@ -84,22 +102,14 @@ std::vector<Shape> PadOutputShapes(const Node& node, OpShapes inputs) {
 }
 
 void PadForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
-  const Tensor& x = *inputs[0];
-  const Pads pads = Resolve(node, x.shape());
-  const Mode mode = ModeOf(node);
-  const auto steps = RowMajorSteps(x.shape());
-  AxisGather gather;
-  gather.fill = static_cast<float>(node.attributes.Float("constant_value", 0));
-  for (size_t axis = 0; axis < steps.size(); ++axis) {
-    const int64_t size = x.shape().dims()[axis];
-    std::vector<int64_t> offsets(static_cast<size_t>(outputs[0]->shape().dims()[axis]));
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      const int64_t source = SourceIndex(mode, static_cast<int64_t>(i) - pads.begin[axis], size);
-      offsets[i] = source == AxisGather::kOutside ? source : source * steps[axis];
-    }
-    gather.offsets.push_back(std::move(offsets));
-  }
-  Gather(gather, x, *outputs[0]);
+  Gather(PlanPad(node, inputs[0]->shape(), outputs[0]->shape()), *inputs[0], *outputs[0]);
+}
+
+void PadBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                 OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  ScatterAdd(PlanPad(node, inputs[0]->shape(), grad_outputs[0]->shape()), *grad_outputs[0],
+             *grad_inputs[0]);
 }
 
 }  // namespace sparsify

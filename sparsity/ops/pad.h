@@ -10,5 +10,7 @@ namespace sparsify {
 
 std::vector<Shape> PadOutputShapes(const Node& node, OpShapes inputs);
 void PadForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void PadBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                 OpOutputs grad_inputs);
 
 }  // namespace sparsify

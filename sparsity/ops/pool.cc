@@ -65,6 +65,34 @@ std::vector<float> TapCounts(const WindowAxis& axis, bool include_pad) {
   return counts;
 }
 
+// Calls body(flat index in the input plane) for every tap inside the input of one output.
+template <class F>
+void VisitTaps(const Window& window, int64_t oh, int64_t ow, F body) {
+  const WindowAxis& h = window.height;
+  const WindowAxis& w = window.width;
+  for (int64_t kh = 0; kh < h.kernel; ++kh) {
+    const int64_t y = oh * h.stride - h.pad_begin + kh * h.dilation;
+    if (y < 0 || y >= h.input) continue;
+    for (int64_t kw = 0; kw < w.kernel; ++kw) {
+      const int64_t x = ow * w.stride - w.pad_begin + kw * w.dilation;
+      if (x >= 0 && x < w.input) body(y * w.input + x);
+    }
+  }
+}
+
+// Clears the gradient, then calls body(the plane's offset in x, oh, ow, flat output index).
+template <class F>
+void ForEachOutput(const Window& window, Tensor& grad_x, F body) {
+  const int64_t in_area = window.height.input * window.width.input;
+  ParallelFor(grad_x.size() / in_area, [&](int64_t plane) {
+    std::fill_n(grad_x.data() + plane * in_area, in_area, 0.0F);
+    int64_t at = plane * window.height.output * window.width.output;
+    for (int64_t oh = 0; oh < window.height.output; ++oh) {
+      for (int64_t ow = 0; ow < window.width.output; ++ow) body(plane * in_area, oh, ow, at++);
+    }
+  });
+}
+
 }  // namespace
 
 std::vector<Shape> PoolOutputShapes(const Node& node, OpShapes inputs) {
@@ -105,6 +133,36 @@ void AveragePoolForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
         ++y;
       }
     }
+  });
+}
+
+void MaxPoolBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                     OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  Tensor& grad_x = *grad_inputs[0];
+  const Window window = Resolve(node, inputs[0]->shape());
+  ForEachOutput(window, grad_x, [&](int64_t plane, int64_t oh, int64_t ow, int64_t at) {
+    const float* x = inputs[0]->data() + plane;
+    int64_t best = -1;
+    VisitTaps(window, oh, ow, [&](int64_t i) {
+      if (best < 0 || x[i] > x[best]) best = i;
+    });
+    if (best >= 0) grad_x[plane + best] += (*grad_outputs[0])[at];
+  });
+}
+
+void AveragePoolBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/,
+                         OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  Tensor& grad_x = *grad_inputs[0];
+  const Window window = Resolve(node, inputs[0]->shape());
+  const bool include_pad = node.attributes.Int("count_include_pad", 0) != 0;
+  const auto rows = TapCounts(window.height, include_pad);
+  const auto columns = TapCounts(window.width, include_pad);
+  ForEachOutput(window, grad_x, [&](int64_t plane, int64_t oh, int64_t ow, int64_t at) {
+    const float taps = rows[static_cast<size_t>(oh)] * columns[static_cast<size_t>(ow)];
+    const float share = (*grad_outputs[0])[at] / std::max(1.0F, taps);
+    VisitTaps(window, oh, ow, [&](int64_t i) { grad_x[plane + i] += share; });
   });
 }
 

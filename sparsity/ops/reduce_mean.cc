@@ -82,4 +82,29 @@ void GlobalAveragePoolForward(const Node& /*node*/, OpInputs inputs, OpOutputs o
   });
 }
 
+void ReduceMeanBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/,
+                        OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  const Shape& shape = inputs[0]->shape();
+  const auto reduced = ReducedAxes(node, shape.rank());
+  const auto bases = Offsets(shape, reduced, false);
+  const auto terms = Offsets(shape, reduced, true);
+  ParallelFor(static_cast<int64_t>(bases.size()), [&](int64_t i) {
+    float* to = grad_inputs[0]->data() + bases[static_cast<size_t>(i)];
+    const float share = (*grad_outputs[0])[i] / static_cast<float>(terms.size());
+    for (const int64_t offset : terms) to[offset] = share;
+  });
+}
+
+void GlobalAveragePoolBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
+                               OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  const Shape& shape = inputs[0]->shape();
+  const int64_t area = ProductOf(shape, 2, shape.rank());
+  ParallelFor(shape[0] * shape[1], [&](int64_t plane) {
+    const float share = (*grad_outputs[0])[plane] / static_cast<float>(area);
+    std::fill_n(grad_inputs[0]->data() + plane * area, area, share);
+  });
+}
+
 }  // namespace sparsify

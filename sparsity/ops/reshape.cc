@@ -63,4 +63,10 @@ void CopyForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
   std::copy_n(inputs[0]->data(), inputs[0]->size(), outputs[0]->data());
 }
 
+void CopyBackward(const Node& /*node*/, OpInputs /*inputs*/, OpInputs /*outputs*/,
+                  OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  std::copy_n(grad_outputs[0]->data(), grad_outputs[0]->size(), grad_inputs[0]->data());
+}
+
 }  // namespace sparsify

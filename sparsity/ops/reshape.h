@@ -13,5 +13,7 @@ std::vector<Shape> ReshapeOutputShapes(const Node& node, OpShapes inputs);
 /// Dropout at inference is the identity; its other inputs (ratio, training mode) are ignored.
 std::vector<Shape> DropoutOutputShapes(const Node& node, OpShapes inputs);
 void CopyForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void CopyBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                  OpOutputs grad_inputs);
 
 }  // namespace sparsify

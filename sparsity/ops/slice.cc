@@ -54,6 +54,20 @@ std::vector<Range> Resolve(const Node& node, const Shape& input) {
   return ranges;
 }
 
+AxisGather PlanSlice(const Node& node, const Shape& input) {
+  const auto ranges = Resolve(node, input);
+  const auto strides = RowMajorSteps(input);
+  AxisGather gather;
+  for (size_t axis = 0; axis < ranges.size(); ++axis) {
+    std::vector<int64_t> offsets;
+    for (int64_t i = 0; i < ranges[axis].count; ++i) {
+      offsets.push_back((ranges[axis].start + i * ranges[axis].step) * strides[axis]);
+    }
+    gather.offsets.push_back(std::move(offsets));
+  }
+  return gather;
+}
+
 }  // namespace
 
 std::vector<Shape> SliceOutputShapes(const Node& node, OpShapes inputs) {
@@ -64,18 +78,13 @@ std::vector<Shape> SliceOutputShapes(const Node& node, OpShapes inputs) {
 }
 
 void SliceForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
-  const Tensor& x = *inputs[0];
-  const auto ranges = Resolve(node, x.shape());
-  const auto strides = RowMajorSteps(x.shape());
-  AxisGather gather;
-  for (size_t axis = 0; axis < ranges.size(); ++axis) {
-    std::vector<int64_t> offsets;
-    for (int64_t i = 0; i < ranges[axis].count; ++i) {
-      offsets.push_back((ranges[axis].start + i * ranges[axis].step) * strides[axis]);
-    }
-    gather.offsets.push_back(std::move(offsets));
-  }
-  Gather(gather, x, *outputs[0]);
+  Gather(PlanSlice(node, inputs[0]->shape()), *inputs[0], *outputs[0]);
+}
+
+void SliceBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                   OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  ScatterAdd(PlanSlice(node, inputs[0]->shape()), *grad_outputs[0], *grad_inputs[0]);
 }
 
 }  // namespace sparsify

@@ -9,5 +9,7 @@ namespace sparsify {
 
 std::vector<Shape> SliceOutputShapes(const Node& node, OpShapes inputs);
 void SliceForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void SliceBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                   OpOutputs grad_inputs);
 
 }  // namespace sparsify

@@ -71,4 +71,21 @@ void SplitForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   });
 }
 
+void SplitBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                   OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  const Shape& shape = inputs[0]->shape();
+  const int axis = NormalizeAxis(node, node.attributes.Int("axis", 0), shape.rank());
+  const int64_t in_block = ProductOf(shape, axis, shape.rank());
+  ParallelFor(ProductOf(shape, 0, axis), [&](int64_t outer) {
+    float* to = grad_inputs[0]->data() + outer * in_block;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const int64_t block = ProductOf(outputs[i]->shape(), axis, shape.rank());
+      to = grad_outputs[i] == nullptr
+               ? std::fill_n(to, block, 0.0F)
+               : std::copy_n(grad_outputs[i]->data() + outer * block, block, to);
+    }
+  });
+}
+
 }  // namespace sparsify

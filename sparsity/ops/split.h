@@ -10,5 +10,7 @@ namespace sparsify {
 
 std::vector<Shape> SplitOutputShapes(const Node& node, OpShapes inputs);
 void SplitForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void SplitBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                   OpOutputs grad_inputs);
 
 }  // namespace sparsify

@@ -20,6 +20,19 @@ std::vector<int> Permutation(const Node& node, int rank) {
   return NormalizeAxes(node, perm, rank);
 }
 
+AxisGather PlanTranspose(const Node& node, const Shape& input) {
+  const auto steps = RowMajorSteps(input);
+  AxisGather gather;
+  for (const int axis : Permutation(node, input.rank())) {
+    std::vector<int64_t> offsets(static_cast<size_t>(input[axis]));
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      offsets[i] = static_cast<int64_t>(i) * steps[static_cast<size_t>(axis)];
+    }
+    gather.offsets.push_back(std::move(offsets));
+  }
+  return gather;
+}
+
 }  // namespace
 
 std::vector<Shape> TransposeOutputShapes(const Node& node, OpShapes inputs) {
@@ -30,17 +43,13 @@ std::vector<Shape> TransposeOutputShapes(const Node& node, OpShapes inputs) {
 }
 
 void TransposeForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
-  const Tensor& x = *inputs[0];
-  const auto steps = RowMajorSteps(x.shape());
-  AxisGather gather;
-  for (const int axis : Permutation(node, x.shape().rank())) {
-    std::vector<int64_t> offsets(static_cast<size_t>(x.shape()[axis]));
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      offsets[i] = static_cast<int64_t>(i) * steps[static_cast<size_t>(axis)];
-    }
-    gather.offsets.push_back(std::move(offsets));
-  }
-  Gather(gather, x, *outputs[0]);
+  Gather(PlanTranspose(node, inputs[0]->shape()), *inputs[0], *outputs[0]);
+}
+
+void TransposeBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/,
+                       OpInputs grad_outputs, OpOutputs grad_inputs) {
+  if (grad_inputs[0] == nullptr) return;
+  ScatterAdd(PlanTranspose(node, inputs[0]->shape()), *grad_outputs[0], *grad_inputs[0]);
 }
 
 }  // namespace sparsify

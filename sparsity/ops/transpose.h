@@ -9,5 +9,7 @@ namespace sparsify {
 
 std::vector<Shape> TransposeOutputShapes(const Node& node, OpShapes inputs);
 void TransposeForward(const Node& node, OpInputs inputs, OpOutputs outputs);
+void TransposeBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                       OpOutputs grad_inputs);
 
 }  // namespace sparsify

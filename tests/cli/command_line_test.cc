@@ -41,6 +41,10 @@ TEST(CommandLine, CommandsTakeTheRunsOptionsToo) {
   EXPECT_EQ(line.log_level, LogLevel::kWarning);
   EXPECT_EQ(line.threads, 2);
   EXPECT_EQ(Parse({"inspect", "a.onnx"}).input_file, "a.onnx");
+  EXPECT_EQ(Parse({"inspect", "a.onnx"}).units, "");
+  EXPECT_EQ(Parse({"inspect", "--units", "a.onnx"}).units, "block");
+  EXPECT_EQ(Parse({"inspect", "--units", "a.onnx"}).input_file, "a.onnx");
+  EXPECT_EQ(Parse({"inspect", "a.onnx", "--units=layer"}).units, "layer");
   const CommandLine convert = Parse({"convert", "a.onnx", "b.h5"});
   EXPECT_EQ(convert.command, Command::kConvert);
   EXPECT_EQ(convert.input_file, "a.onnx");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/cli_test_support.h"
+#include "tests/support/graph_builder.h"
 
 namespace sparsify {
 namespace {
@@ -26,6 +27,12 @@ TEST(MagnitudeHistogram, CountsByQuarterDecades) {
 TEST(MagnitudeHistogram, OfZerosIsEmpty) {
   const Tensor weights({2}, {0.0F, 0.0F});
   EXPECT_TRUE(MagnitudeHistogram({&weights}).rows.empty());
+}
+
+TEST(InspectUnits, ListsThem) {
+  const std::string text = InspectUnits(testing::SmallResidualNet(), "net.h5", UnitPattern::kBlock);
+  EXPECT_THAT(text, HasSubstr("net.h5: small_residual, 5 layers in 3 units (block)\n\n  1  "));
+  EXPECT_THAT(text, HasSubstr("block.conv1, block.conv2, block.down"));
 }
 
 TEST(InspectModel, ListsLayersAndTotals) {

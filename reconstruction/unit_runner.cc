@@ -1,0 +1,229 @@
+#include "reconstruction/unit_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+namespace {
+
+size_t Index(ValueId id) { return static_cast<size_t>(id); }
+
+void AddTo(Tensor& sum, const Tensor& term) {
+  constexpr int64_t kChunk = 1 << 14;
+  ParallelFor((sum.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t end = std::min(sum.size(), (chunk + 1) * kChunk);
+    for (int64_t i = chunk * kChunk; i < end; ++i) sum[i] += term[i];
+  });
+}
+
+}  // namespace
+
+UnitRunner::UnitRunner(const Graph& graph, const Unit& unit)
+    : graph_(graph),
+      unit_(unit),
+      owned_(graph.values().size()),
+      current_(graph.values().size(), nullptr) {}
+
+const Tensor* UnitRunner::ParameterOf(ValueId id,
+                                      const std::map<ValueId, const Tensor*>& overrides) const {
+  const Value& value = graph_.value(id);
+  const auto it = overrides.find(id);
+  if (it == overrides.end()) return &value.data;
+  if (it->second->shape() != value.data.shape()) {
+    Fail(unit_.name, "the replacement of \"{}\" has shape {}, {} expected", value.name,
+         it->second->shape().ToString(), value.data.shape().ToString());
+  }
+  return it->second;
+}
+
+void UnitRunner::Forward(const std::map<ValueId, const Tensor*>& inputs,
+                         const std::map<ValueId, const Tensor*>& overrides) {
+  has_forward_ = false;
+  std::fill(current_.begin(), current_.end(), nullptr);
+  for (const auto& [id, tensor] : overrides) {
+    if (!graph_.value(id).is_parameter) {
+      Fail(unit_.name, "\"{}\" is no parameter and cannot be replaced", graph_.value(id).name);
+    }
+  }
+  int64_t elements = 0;
+  for (const ValueId id : unit_.inputs) {
+    const auto it = inputs.find(id);
+    if (it == inputs.end()) Fail(unit_.name, "input \"{}\" is missing", graph_.value(id).name);
+    current_[Index(id)] = it->second;
+    elements += it->second->size();
+  }
+  // With another batch size the memory kept for gradients would not be used again.
+  if (std::exchange(input_elements_, elements) != elements) spare_.clear();
+  for (const int index : unit_.nodes) {
+    const Node& node = graph_.node(index);
+    for (const ValueId id : node.inputs) {
+      if (id == kNoValue || !graph_.value(id).is_parameter) continue;
+      current_[Index(id)] = ParameterOf(id, overrides);
+    }
+    RunNode(node);
+  }
+  has_forward_ = true;
+}
+
+void UnitRunner::RunNode(const Node& node) {
+  std::vector<const Tensor*> inputs;
+  std::vector<Shape> shapes;
+  for (const ValueId id : node.inputs) {
+    inputs.push_back(id == kNoValue ? nullptr : current_[Index(id)]);
+    shapes.push_back(id == kNoValue ? Shape{0} : inputs.back()->shape());
+  }
+  const auto made = OutputShapes(node, shapes);
+  std::vector<Tensor> unnamed(made.size());  // outputs that nothing asks for
+  std::vector<Tensor*> outputs;
+  for (size_t i = 0; i < made.size(); ++i) {
+    const bool named = i < node.outputs.size() && node.outputs[i] != kNoValue;
+    Tensor& tensor = named ? owned_[Index(node.outputs[i])] : unnamed[i];
+    tensor.Resize(made[i]);
+    if (named) current_[Index(node.outputs[i])] = &tensor;
+    outputs.push_back(&tensor);
+  }
+  sparsify::Forward(node, inputs, outputs);
+}
+
+bool UnitRunner::Makes(ValueId id) const {
+  return id >= 0 && Index(id) < current_.size() && current_[Index(id)] == &owned_[Index(id)];
+}
+
+const Tensor& UnitRunner::Output(ValueId id) const {
+  if (!has_forward_ || !Makes(id)) {
+    Fail(unit_.name, "value {} was not made by a forward pass of this unit", id);
+  }
+  return owned_[Index(id)];
+}
+
+// Walks the nodes backwards; gradients of activations live only while they are needed.
+class UnitRunner::BackwardPass {
+ public:
+  BackwardPass(UnitRunner& of, std::map<ValueId, Tensor>& parameter_grads)
+      : runner_(of),
+        wanted_(parameter_grads),
+        needed_(of.current_.size(), false),
+        started_(of.current_.size(), false),
+        gradients_(of.current_.size()) {}
+
+  void FindNeeded() {
+    for (auto& [id, gradient] : wanted_) {
+      const bool known = id >= 0 && Index(id) < needed_.size() &&
+                         runner_.current_[Index(id)] != nullptr && !runner_.Makes(id);
+      if (!known) {
+        Fail(runner_.unit_.name, "value {} is neither a parameter nor an input of this unit", id);
+      }
+      gradient.Resize(runner_.current_[Index(id)]->shape());
+      needed_[Index(id)] = true;
+    }
+    for (const int index : runner_.unit_.nodes) {
+      const Node& node = runner_.graph_.node(index);
+      const bool depends = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+        return id != kNoValue && needed_[Index(id)];
+      });
+      for (const ValueId id : node.outputs) {
+        if (depends && id != kNoValue) needed_[Index(id)] = true;
+      }
+    }
+  }
+
+  void Start(ValueId id, const Tensor& gradient) {
+    if (!runner_.Makes(id)) {
+      Fail(runner_.unit_.name, "a gradient is given for value {}, which the unit does not make",
+           id);
+    }
+    const Shape& expected = runner_.owned_[Index(id)].shape();
+    if (gradient.shape() != expected) {
+      Fail(runner_.unit_.name, "the gradient of \"{}\" has shape {}, {} expected",
+           runner_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
+    }
+    if (!needed_[Index(id)]) return;
+    Take(id, expected) = gradient;
+    started_[Index(id)] = true;
+  }
+
+  void RunNode(const Node& node) {
+    std::vector<const Tensor*> inputs;
+    std::vector<const Tensor*> outputs;
+    std::vector<const Tensor*> grad_outputs;
+    bool reached = false;
+    for (const ValueId id : node.outputs) {
+      const bool has = id != kNoValue && started_[Index(id)];
+      outputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
+      grad_outputs.push_back(has ? &gradients_[Index(id)] : nullptr);
+      reached = reached || has;
+    }
+    if (!reached) return;
+    std::vector<Tensor> more(node.inputs.size());  // for values that have a gradient already
+    std::vector<Tensor*> grad_inputs;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      inputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
+      grad_inputs.push_back(nullptr);
+      if (id == kNoValue || !needed_[Index(id)]) continue;
+      const Shape& shape = inputs.back()->shape();
+      if (started_[Index(id)]) more[i] = Tensor::Uninitialized(shape);
+      grad_inputs.back() = started_[Index(id)] ? &more[i] : &Take(id, shape);
+      started_[Index(id)] = true;
+    }
+    sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
+    for (size_t i = 0; i < more.size(); ++i) {
+      if (grad_inputs[i] != &more[i]) continue;
+      AddTo(GradientOf(node.inputs[i]), more[i]);
+    }
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue && started_[Index(id)]) Release(std::move(gradients_[Index(id)]));
+    }
+  }
+
+  bool IsStarted(ValueId id) const { return started_[Index(id)]; }
+
+ private:
+  Tensor& GradientOf(ValueId id) {
+    const auto it = wanted_.find(id);
+    return it == wanted_.end() ? gradients_[Index(id)] : it->second;
+  }
+
+  // The gradient of `id` with this shape, contents undefined.
+  Tensor& Take(ValueId id, const Shape& shape) {
+    Tensor& gradient = GradientOf(id);
+    const auto spare = runner_.spare_.find(shape.NumElements());
+    if (!wanted_.contains(id) && spare != runner_.spare_.end()) {
+      gradient = std::move(spare->second);
+      runner_.spare_.erase(spare);
+    }
+    gradient.Resize(shape);
+    return gradient;
+  }
+
+  void Release(Tensor gradient) {
+    const int64_t size = gradient.size();
+    runner_.spare_.emplace(size, std::move(gradient));
+  }
+
+  UnitRunner& runner_;
+  std::map<ValueId, Tensor>& wanted_;
+  std::vector<bool> needed_;   // a wanted gradient passes through this value
+  std::vector<bool> started_;  // the gradient holds something
+  std::vector<Tensor> gradients_;
+};
+
+void UnitRunner::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
+                          std::map<ValueId, Tensor>& parameter_grads) {
+  if (!has_forward_) Fail(unit_.name, "a backward pass needs a forward pass before it");
+  BackwardPass pass(*this, parameter_grads);
+  pass.FindNeeded();
+  for (const auto& [id, gradient] : grad_outputs) pass.Start(id, *gradient);
+  for (auto it = unit_.nodes.rbegin(); it != unit_.nodes.rend(); ++it) {
+    pass.RunNode(graph_.node(*it));
+  }
+  for (auto& [id, gradient] : parameter_grads) {
+    if (!pass.IsStarted(id)) gradient.Fill(0);
+  }
+}
+
+}  // namespace sparsify

@@ -1,0 +1,158 @@
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/ops/onednn.h"
+#include "sparsity/ops/onednn_primitive.h"
+
+namespace sparsify {
+namespace {
+
+using plain_onednn::Desc;
+using plain_onednn::Dims;
+using plain_onednn::Floats;
+using plain_onednn::PlainPrimitive;
+using plain_onednn::Tag;
+
+constexpr size_t kMaxCachedPrimitives = 512;
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
+enum class Pass { kForward, kGradInput, kGradWeight };
+
+// The problem in oneDNN's terms.
+struct Terms {
+  explicit Terms(const ConvProblem& p);
+
+  Dims strides, dilations, pads_begin, pads_end;
+  Desc plain_x, plain_w, plain_y;
+  Desc any_x, any_w, any_y;
+  Desc bias;
+};
+
+Terms::Terms(const ConvProblem& p) {
+  const WindowAxis& h = p.window.height;
+  const WindowAxis& w = p.window.width;
+  const Dims x_dims = {p.batch, p.in_channels, h.input, w.input};
+  const Dims y_dims = {p.batch, p.out_channels, h.output, w.output};
+  const bool grouped = p.groups > 1;
+  const Dims w_dims = grouped ? Dims{p.groups, p.out_channels / p.groups, p.in_channels / p.groups,
+                                     h.kernel, w.kernel}
+                              : Dims{p.out_channels, p.in_channels, h.kernel, w.kernel};
+  strides = {h.stride, w.stride};
+  dilations = {h.dilation - 1, w.dilation - 1};
+  pads_begin = {h.pad_begin, w.pad_begin};
+  pads_end = {h.pad_end, w.pad_end};
+  plain_x = Floats(x_dims, Tag::nchw);
+  plain_w = Floats(w_dims, grouped ? Tag::goihw : Tag::oihw);
+  plain_y = Floats(y_dims, Tag::nchw);
+  any_x = Floats(x_dims, Tag::any);
+  any_w = Floats(w_dims, Tag::any);
+  any_y = Floats(y_dims, Tag::any);
+  if (p.has_bias) bias = Floats({p.out_channels}, Tag::a);
+}
+
+dnnl::convolution_forward::primitive_desc DescribeForward(const Terms& t, dnnl::prop_kind kind) {
+  return plain_onednn::Describe<dnnl::convolution_forward>(
+      kind, kDirect, t.any_x, t.any_w, t.any_y, t.strides, t.dilations, t.pads_begin, t.pads_end);
+}
+
+PlainPrimitive MakeForward(const ConvProblem& p) {
+  const Terms t(p);
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto described = p.has_bias ? plain_onednn::Describe<dnnl::convolution_forward>(
+                                          kind, kDirect, t.any_x, t.any_w, t.bias, t.any_y,
+                                          t.strides, t.dilations, t.pads_begin, t.pads_end)
+                                    : DescribeForward(t, kind);
+  PlainPrimitive made(dnnl::convolution_forward(described), described.scratchpad_desc());
+  made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
+  made.BindInput(DNNL_ARG_WEIGHTS, t.plain_w, described.weights_desc());
+  made.BindOutput(DNNL_ARG_DST, t.plain_y, described.dst_desc());
+  if (p.has_bias) made.BindInput(DNNL_ARG_BIAS, t.bias, t.bias);
+  return made;
+}
+
+PlainPrimitive MakeGradInput(const ConvProblem& p) {
+  const Terms t(p);
+  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_data>(
+      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
+      t.strides, t.dilations, t.pads_begin, t.pads_end);
+  PlainPrimitive made(dnnl::convolution_backward_data(described), described.scratchpad_desc());
+  made.BindInput(DNNL_ARG_WEIGHTS, t.plain_w, described.weights_desc());
+  made.BindInput(DNNL_ARG_DIFF_DST, t.plain_y, described.diff_dst_desc());
+  made.BindOutput(DNNL_ARG_DIFF_SRC, t.plain_x, described.diff_src_desc());
+  return made;
+}
+
+PlainPrimitive MakeGradWeight(const ConvProblem& p) {
+  const Terms t(p);
+  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_weights>(
+      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
+      t.strides, t.dilations, t.pads_begin, t.pads_end);
+  PlainPrimitive made(dnnl::convolution_backward_weights(described), described.scratchpad_desc());
+  made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
+  made.BindInput(DNNL_ARG_DIFF_DST, t.plain_y, described.diff_dst_desc());
+  made.BindOutput(DNNL_ARG_DIFF_WEIGHTS, t.plain_w, described.diff_weights_desc());
+  return made;
+}
+
+PlainPrimitive Make(Pass pass, const ConvProblem& problem) {
+  switch (pass) {
+    case Pass::kGradInput:
+      return MakeGradInput(problem);
+    case Pass::kGradWeight:
+      return MakeGradWeight(problem);
+    case Pass::kForward:
+      break;
+  }
+  return MakeForward(problem);
+}
+
+std::shared_ptr<const PlainPrimitive> Cached(Pass pass, const ConvProblem& problem) {
+  using Key = std::tuple<Pass, ConvProblem, int>;
+  static std::mutex mutex;
+  static std::map<Key, std::shared_ptr<const PlainPrimitive>> cache;
+  const std::scoped_lock lock(mutex);
+  const Key key(pass, problem, Threads());
+  if (const auto it = cache.find(key); it != cache.end()) return it->second;
+  if (cache.size() >= kMaxCachedPrimitives) cache.clear();
+  return cache.emplace(key, std::make_shared<const PlainPrimitive>(Make(pass, problem)))
+      .first->second;
+}
+
+void Run(Pass pass, const ConvProblem& problem, const std::vector<const float*>& data) {
+  try {
+    Cached(pass, problem)->Run(data);
+  } catch (const dnnl::error& error) {
+    Fail("oneDNN", "convolution failed: {} (status {})", error.what(),
+         static_cast<int>(error.status));
+  }
+}
+
+ConvProblem WithoutBias(ConvProblem problem) {
+  problem.has_bias = false;
+  return problem;
+}
+
+}  // namespace
+
+void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
+                float* y) {
+  std::vector<const float*> data = {x, w, y};
+  if (bias != nullptr) data.push_back(bias);
+  Run(Pass::kForward, problem, data);
+}
+
+void OnednnConvGradInput(const ConvProblem& problem, const float* w, const float* grad_y,
+                         float* grad_x) {
+  Run(Pass::kGradInput, WithoutBias(problem), {w, grad_y, grad_x});
+}
+
+void OnednnConvGradWeight(const ConvProblem& problem, const float* x, const float* grad_y,
+                          float* grad_w) {
+  Run(Pass::kGradWeight, WithoutBias(problem), {x, grad_y, grad_w});
+}
+
+}  // namespace sparsify

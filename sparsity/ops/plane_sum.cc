@@ -1,0 +1,31 @@
+#include "sparsity/ops/plane_sum.h"
+
+namespace sparsify {
+namespace {
+
+// Independent partial sums, so that the additions need not wait for each other.
+template <class F>
+double Sum(int64_t count, F term) {
+  constexpr int64_t kLanes = 8;
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
+  }
+  for (; i < count; ++i) lanes[0] += term(i);
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+}  // namespace
+
+double PlaneSum(const float* x, int64_t count) {
+  return Sum(count, [x](int64_t i) { return double{x[i]}; });
+}
+
+double PlaneDot(const float* a, const float* b, int64_t count) {
+  return Sum(count, [a, b](int64_t i) { return double{a[i]} * b[i]; });
+}
+
+}  // namespace sparsify
