@@ -117,15 +117,20 @@ class Repair {
          const std::vector<Layer>& layers, const LeastSquaresRepairOptions& options)
       : student_(student), teacher_(teacher), masks_(masks), options_(options) {
     for (const auto& [name, mask] : masks) BakeMask(student, name, mask);
+    bool pruned = false;
     for (const Layer& layer : layers) {
       if (!masks.contains(student.value(layer.weight).name)) continue;
       LeastSquaresRepairReport report;
       report.name = layer.name;
       report.unrepaired = Obstacle(student, layer, options.memory_limit_mb * kBytesPerMb);
-      if (report.unrepaired.empty()) {
-        work_.push_back({&layer, reports_.size()});
-      } else {
+      pruned = pruned || MaskOf(student, layer, masks).CountPruned() > 0;
+      if (!pruned) {
+        report.unrepaired = "nothing is pruned up to here";
+        Verbose("{}: not repaired: {}", layer.name, report.unrepaired);
+      } else if (!report.unrepaired.empty()) {
         Warn("{}: not repaired: {}", layer.name, report.unrepaired);
+      } else {
+        work_.push_back({&layer, reports_.size()});
       }
       reports_.push_back(std::move(report));
     }

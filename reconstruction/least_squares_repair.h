@@ -48,11 +48,11 @@ struct LeastSquaresRepairReport {
 ///
 /// Activations of both networks are kept at a cut behind the layer at work; where they exceed
 /// the memory limit the cut stays further behind and nodes are computed again, which is said
-/// with its cost. Layers that cannot be repaired (weight shared by several nodes, MatMul,
-/// computed bias, sums larger than the memory limit) keep their masked weights; warned about.
-/// Polls for Ctrl-C. The result does not depend on the memory limit. Throws Error when graphs
-/// and masks do not belong together, the calibration set is empty, or an activation is not
-/// finite.
+/// with its cost. Layers before the first pruned weight stay as they are; layers that cannot be
+/// repaired (weight shared by several nodes, MatMul, computed bias, sums larger than the memory
+/// limit) keep their masked weights; warned about. Polls for Ctrl-C. The result does not depend on
+/// the memory limit. Throws Error when graphs and masks do not belong together, the calibration set
+/// is empty, or an activation is not finite.
 std::vector<LeastSquaresRepairReport> RepairByLeastSquares(
     Graph& student, const Graph& teacher, const std::map<std::string, Mask>& masks,
     const std::vector<Layer>& layers, const Dataset& calibration,

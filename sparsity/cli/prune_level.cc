@@ -50,13 +50,15 @@ void RepairLevel(const PreparedRun& run, size_t level, Graph& graph,
   const auto reports =
       RepairByLeastSquares(graph, run.model.graph, masks, run.layers, *run.calibration, options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  Note("{} %: repaired {} of {} layers in {}; mean layer error {:.2f} → {:.2f} % of the variance",
-       FormatPercent(run.levels[level]),
-       std::count_if(reports.begin(), reports.end(),
-                     [](const auto& layer) { return layer.unrepaired.empty(); }),
-       reports.size(), FormatSeconds(seconds.count()),
-       MeanLoss(reports, &LeastSquaresRepairReport::loss_before) * 100,
-       MeanLoss(reports, &LeastSquaresRepairReport::loss_after) * 100);
+  Note(
+      "{} %: repaired {} of {} masked layers in {}; mean layer error {:.2f} → {:.2f} % of the "
+      "variance",
+      FormatPercent(run.levels[level]),
+      std::count_if(reports.begin(), reports.end(),
+                    [](const auto& layer) { return layer.unrepaired.empty(); }),
+      reports.size(), FormatSeconds(seconds.count()),
+      MeanLoss(reports, &LeastSquaresRepairReport::loss_before) * 100,
+      MeanLoss(reports, &LeastSquaresRepairReport::loss_after) * 100);
 }
 
 }  // namespace

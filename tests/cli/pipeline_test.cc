@@ -193,7 +193,7 @@ TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
   EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least squares on 21 images of "));
   Run(sets);
   EXPECT_TRUE(log_.Contains("1 batch normalisations are folded into the layers before them"));
-  EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 layers in "));
+  EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 masked layers in "));
   EXPECT_THAT(Column(files_.Accuracy(), "method"),
               ElementsAre("dense", "NormalMaskGenerator/Uniform/least_squares",
                           "NormalMaskGenerator/Uniform/least_squares"));
