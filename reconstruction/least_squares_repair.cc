@@ -67,6 +67,17 @@ void BakeMask(Graph& student, const std::string& name, const Mask& mask) {
   ApplyMask(mask, weight);
 }
 
+// Whether the student's weight differs from the teacher's: pruned weights may be zero in both.
+bool IsPruned(const Graph& student, const Graph& teacher, const std::string& name) {
+  const ValueId dense = teacher.FindValue(name);
+  if (dense == kNoValue || !teacher.value(dense).is_parameter) {
+    Fail(teacher.name, "the dense network has no parameter \"{}\"", name);
+  }
+  const auto kept = student.value(student.FindValue(name)).data.values();
+  const auto given = teacher.value(dense).data.values();
+  return !std::equal(kept.begin(), kept.end(), given.begin(), given.end());
+}
+
 std::string FreeName(const Graph& graph, const std::string& stem) {
   std::string name = stem;
   for (int i = 2; graph.FindValue(name) != kNoValue; ++i) name = stem + std::to_string(i);
@@ -123,7 +134,7 @@ class Repair {
       LeastSquaresRepairReport report;
       report.name = layer.name;
       report.unrepaired = Obstacle(student, layer, options.memory_limit_mb * kBytesPerMb);
-      pruned = pruned || MaskOf(student, layer, masks).CountPruned() > 0;
+      pruned = pruned || IsPruned(student, teacher, student.value(layer.weight).name);
       if (!pruned) {
         report.unrepaired = "nothing is pruned up to here";
         Verbose("{}: not repaired: {}", layer.name, report.unrepaired);

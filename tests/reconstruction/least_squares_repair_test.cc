@@ -152,10 +152,15 @@ TEST_P(RepairOf, GivesTheDenseFunctionBackUnderMasksOfOnes) {
   auto reports = RepairByLeastSquares(student, teacher_, ones, layers_, images_, Quiet());
   ExpectEqualParameters(student, teacher_);
   EXPECT_EQ(reports.back().unrepaired, "nothing is pruned up to here");
-  // A pruned weight of the first layer that was zero anyway: every layer is solved.
+  // Pruning a weight that is zero anyway changes nothing either.
   Graph teacher = teacher_;
   teacher.mutable_value(layers_[0].weight).data[0] = 0;
   ones.at("stem.weight").Set(0, false);
+  student = teacher;
+  reports = RepairByLeastSquares(student, teacher, ones, layers_, images_, Quiet());
+  ExpectEqualParameters(student, teacher);
+  // One that hardly matters makes every layer be solved.
+  teacher.mutable_value(layers_[0].weight).data[0] = 1e-6F;
   student = teacher;
   reports = RepairByLeastSquares(student, teacher, ones, layers_, images_, Quiet());
   for (const LeastSquaresRepairReport& report : reports) EXPECT_EQ(report.unrepaired, "");
