@@ -3,6 +3,9 @@
 namespace sparsify {
 
 void ReconstructionOptions::VisitFields(OptionVisitor& v) {
+  v.Choice("method", method, {"adam", "least_squares"},
+           "adam: optimiser steps unit by unit, as published (not built yet); least_squares: "
+           "each layer's best weights in one step, batch norm folded first");
   v.Choice("pattern", pattern, {"layer", "block", "independent"},
            "unit that is repaired at a time");
   v.Field("max_count", max_count, {.min = 1}, "optimiser steps a unit");
@@ -17,6 +20,13 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Field("weight_correction", weight_correction,
           "match each output channel's mean and deviation first");
   v.Field("early_stop", early_stop, {.min = 0}, "a unit ends when its loss is below this");
+  v.Field("damping", damping, {.min = 0, .max = 1e6},
+          "least_squares: pull towards the dense weights, as a share of the mean diagonal of the "
+          "inputs' covariance");
+  v.Field("max_positions", max_positions, {.min = 0},
+          "least_squares: output positions of a layer used of each image, drawn at random; 0: all");
+  v.Field("memory_limit", memory_limit, {.min = 1, .max = 1e9},
+          "least_squares: MB for kept activations; what does not fit is computed again");
 }
 
 void ProgressiveOptions::VisitFields(OptionVisitor& v) {
@@ -27,8 +37,16 @@ void ProgressiveOptions::VisitFields(OptionVisitor& v) {
            "whose outputs a stage imitates: the dense network's or the previous stage's");
 }
 
-std::string ReconstructionNotBuilt() {
-  return "repairing weights by reconstruction is not built yet";
+std::string NotBuilt(const ReconstructionOptions& options) {
+  if (options.IsLeastSquares()) return "";
+  return "repairing weights by method: adam is not built yet";
+}
+
+const std::vector<std::string>& KeysWithoutLeastSquares() {
+  static const std::vector<std::string> keys = {
+      "pattern",        "max_count",       "weight_lr",         "bias_lr",   "keep_gpu",
+      "use_dense_inps", "bias_correction", "weight_correction", "early_stop"};
+  return keys;
 }
 
 }  // namespace sparsify

@@ -19,7 +19,9 @@ std::string Megabytes(int64_t bytes) {
 std::string Milliseconds(double ms) { return fmt::format("{:.4f}", ms); }
 
 std::string MethodName(const RunConfig& config) {
-  return fmt::format("{}/{}", config.sparsity.mask_generator.type, config.sparsity.allocation.type);
+  const SparsityOptions& s = config.sparsity;
+  const std::string repair = s.reconstruction ? "/" + s.reconstruction->method : "";
+  return fmt::format("{}/{}{}", s.mask_generator.type, s.allocation.type, repair);
 }
 
 /// The layers that run dense, separated by blanks.

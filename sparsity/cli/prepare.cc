@@ -14,6 +14,7 @@
 #include "sparsity/base/text.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/run_folder.h"
+#include "sparsity/graph/fold_batch_norm.h"
 #include "sparsity/io/model_file.h"
 #include "sparsity/ops/infer_shapes.h"
 #include "sparsity/report/csv.h"
@@ -89,11 +90,19 @@ std::string DescribeNetwork(const PreparedRun& run) {
       pruned, run.layers.size(), OrNone(SkippedByReason(run.skipped)));
 }
 
-std::string DescribeMethod(const RunConfig& config) {
-  const SparsityOptions& s = config.sparsity;
-  const std::string repair = s.reconstruction ? s.reconstruction->pattern + "-wise" : "none";
+std::string DescribeRepair(const PreparedRun& run) {
+  const auto& repair = run.config.sparsity.reconstruction;
+  if (!repair) return "none";
+  if (!repair->IsLeastSquares()) return repair->pattern + "-wise";
+  return fmt::format("least squares on {} images of {}, memory_limit {} MB",
+                     run.calibration->size(), run.config.data.calibration->path,
+                     repair->memory_limit);
+}
+
+std::string DescribeMethod(const PreparedRun& run) {
+  const SparsityOptions& s = run.config.sparsity;
   return fmt::format("method      {}, {}, {} allocation, repair: {}\n", MaskName(s),
-                     s.scheduler.type, AllocationOf(s).type, repair);
+                     s.scheduler.type, AllocationOf(s).type, DescribeRepair(run));
 }
 
 std::string DescribeLevels(const PreparedRun& run) {
@@ -128,6 +137,23 @@ std::string DescribeMeasurements(const PreparedRun& run) {
   return text;
 }
 
+bool RepairsByLeastSquares(const RunConfig& config) {
+  return config.sparsity.reconstruction && config.sparsity.reconstruction->IsLeastSquares();
+}
+
+/// Masks are then made on the folded weights, and the checkpoints hold the folded network.
+void FoldForRepair(Checkpoint& model) {
+  FoldReport report;
+  model.graph = FoldBatchNorms(std::move(model.graph), &report);
+  if (report.folded > 0) {
+    Note("{} batch normalisations are folded into the layers before them, in the checkpoints too",
+         report.folded);
+  }
+  for (const FoldReport::Kept& kept : report.kept) {
+    Note("batch normalisation \"{}\" is not folded: {}", kept.node, kept.reason);
+  }
+}
+
 }  // namespace
 
 PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document) {
@@ -135,9 +161,10 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   run.config = config;
   run.levels = SweepLevels(config, document);
   run.model = LoadModelFile(config.model.path);
+  RequireClassifier(run.model.graph, config.model.path);
+  CheckParametersFinite(run.model.graph, config.model.path);
+  if (RepairsByLeastSquares(config)) FoldForRepair(run.model);
   const Graph& graph = run.model.graph;
-  RequireClassifier(graph, config.model.path);
-  CheckParametersFinite(graph, config.model.path);
   run.network = std::filesystem::path(config.model.path).stem().string();
   run.classes = ClassCount(graph);
   run.layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
@@ -159,6 +186,10 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
                                  "data.evaluation");
   } else {
     Warn("no data.evaluation: accuracy is not measured");
+  }
+  if (RepairsByLeastSquares(config)) {
+    run.calibration = OpenDataset(*config.data.calibration, config.data.transform,
+                                  ImageShape(graph), "data.calibration");
   }
   return run;
 }
@@ -187,7 +218,7 @@ void CheckDiskSpace(const PreparedRun& run) {
 
 std::string DescribePlan(const PreparedRun& run, const std::string& folder_state) {
   const std::string& folder = run.config.output.dir;
-  return DescribeNetwork(run) + DescribeMethod(run.config) + DescribeLevels(run) +
+  return DescribeNetwork(run) + DescribeMethod(run) + DescribeLevels(run) +
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "

@@ -16,13 +16,14 @@ namespace sparsify {
 
 struct PreparedRun {
   RunConfig config;
-  Checkpoint model;  // as loaded, dense
+  Checkpoint model;  // as loaded, dense; for least-squares repair with batch norm folded
   std::string network;
   std::vector<Layer> layers;
   std::vector<std::string> skipped;               // by layer: why it stays dense, or empty
   std::vector<double> levels;                     // percent
   std::vector<std::vector<LayerTarget>> targets;  // by level and layer
   std::unique_ptr<Dataset> evaluation;            // null: accuracy is not measured
+  std::unique_ptr<Dataset> calibration;           // null: no repair
   int64_t classes = 0;
 };
 

@@ -1,11 +1,14 @@
 #include "sparsity/cli/prune_level.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
 
+#include "reconstruction/least_squares_repair.h"
 #include "sparsity/allocation/prune_network.h"
 #include "sparsity/base/log.h"
+#include "sparsity/base/text.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/version.h"
 #include "sparsity/mask/fake_sparse.h"
@@ -22,6 +25,42 @@ std::string UtcNow() {
   return text;
 }
 
+double MeanLoss(const std::vector<LeastSquaresRepairReport>& layers,
+                double LeastSquaresRepairReport::*loss) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const LeastSquaresRepairReport& layer : layers) {
+    if (!layer.unrepaired.empty()) continue;
+    sum += layer.*loss;
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+void RepairLevel(const PreparedRun& run, size_t level, Graph& graph,
+                 const std::map<std::string, Mask>& masks) {
+  const auto start = std::chrono::steady_clock::now();
+  const ReconstructionOptions& chosen = *run.config.sparsity.reconstruction;
+  LeastSquaresRepairOptions options;
+  options.damping = chosen.damping;
+  options.max_positions = chosen.max_positions;
+  options.memory_limit_mb = chosen.memory_limit;
+  options.seed = static_cast<uint64_t>(run.config.seed);
+  options.progress = fmt::format("repair {} %", FormatPercent(run.levels[level]));
+  const auto reports =
+      RepairByLeastSquares(graph, run.model.graph, masks, run.layers, *run.calibration, options);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  Note(
+      "{} %: repaired {} of {} masked layers in {}; mean layer error {:.2f} → {:.2f} % of the "
+      "variance",
+      FormatPercent(run.levels[level]),
+      std::count_if(reports.begin(), reports.end(),
+                    [](const auto& layer) { return layer.unrepaired.empty(); }),
+      reports.size(), FormatSeconds(seconds.count()),
+      MeanLoss(reports, &LeastSquaresRepairReport::loss_before) * 100,
+      MeanLoss(reports, &LeastSquaresRepairReport::loss_after) * 100);
+}
+
 }  // namespace
 
 Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator) {
@@ -35,6 +74,10 @@ Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator&
     }
   }
   BakeMasks(checkpoint.graph, pruned.masks);
+  if (run.calibration) {
+    RepairLevel(run, level, checkpoint.graph, pruned.masks);
+    BakeMasks(checkpoint.graph, pruned.masks);  // a weight that became zero counts as pruned
+  }
   checkpoint.masks = std::move(pruned.masks);
   checkpoint.layers.clear();
   for (const PrunedLayer& layer : pruned.layers) {
@@ -48,6 +91,12 @@ Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator&
       {UtcNow(), std::string(Version()),
        fmt::format("pruned {} % with {} from {}", FormatPercent(run.levels[level]),
                    generator.type(), run.network)});
+  if (run.calibration) {
+    checkpoint.history.push_back(
+        {UtcNow(), std::string(Version()),
+         fmt::format("repaired by least squares on {} images of {}", run.calibration->size(),
+                     run.config.data.calibration->path)});
+  }
   return checkpoint;
 }
 

@@ -7,8 +7,8 @@
 namespace sparsify {
 
 /// Copies the dense network, masks every selected layer as `run.targets[level]` says and
-/// bakes the masks into the weights. Pruned weights are +0; masks and achieved sparsities
-/// are in the checkpoint. Polls for Ctrl-C between layers.
+/// bakes the masks into the weights, which are then repaired if the configuration says so.
+/// Pruned weights are +0; masks and achieved sparsities are in the checkpoint. Polls for Ctrl-C.
 Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator);
 
 /// Warns when the network's achieved sparsity is not what was asked for.

@@ -108,6 +108,12 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
   if (config.sparsity.progressive) {
     CheckIncreasing(config.sparsity.progressive->sparsity_tables, document.Where(kProgressiveKey));
   }
+  const auto& repair = config.sparsity.reconstruction;
+  if (repair && repair->IsLeastSquares() && !config.data.calibration) {
+    FailUsage(document.Where("data.calibration"),
+              "missing; reconstruction with method: least_squares needs images, e.g. "
+              "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
+  }
   WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
   if (NotBuilt(config.sparsity.mask_generator).empty()) {
     WithPlace(document, "sparsity.mask_generator",
@@ -143,8 +149,8 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
   add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(), "");
   if (s.reconstruction) {
-    add("sparsity.reconstruction", ReconstructionNotBuilt(),
-        "--set sparsity.reconstruction=None prunes without repair");
+    add("sparsity.reconstruction", NotBuilt(*s.reconstruction),
+        "method: least_squares is; --set sparsity.reconstruction=None prunes without repair");
   }
   if (s.progressive) {
     add("sparsity.progressive", "progressive sparsification is not built yet",
@@ -176,6 +182,11 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");
     add("data.calibration", "there is no reconstruction");
+  } else if (config.sparsity.reconstruction->IsLeastSquares()) {
+    add("sparsity.cali_batchsize", "method: least_squares takes every image of data.calibration");
+    for (const std::string& key : KeysWithoutLeastSquares()) {
+      add("sparsity.reconstruction." + key, "method: least_squares has no use for it");
+    }
   }
   add("data.training", "there is no training");
   return unused;

@@ -43,7 +43,8 @@ void WriteIdx(const TestFolder& folder) {
 void WriteModel(const TestFolder& folder) {
   testing::GraphBuilder builder("tiny");
   ValueId x = builder.Input({1, kSide, kSide});
-  x = builder.Relu("relu1", builder.Conv("conv1", x, 1, 16, 3));
+  x = builder.Conv("conv1", x, 1, 16, 3);
+  x = builder.Relu("relu1", builder.BatchNorm("norm1", x, 16));
   x = builder.Relu("relu2", builder.Conv("conv2", x, 16, 16, 3));
   x = builder.Op(OpType::kGlobalAveragePool, "pool", {x});
   x = builder.Op(OpType::kFlatten, "flat", {x});
@@ -175,10 +176,38 @@ TEST_F(PipelineTest, WhatIsNotBuiltIsRefusedBeforeAnyWorkAndAfterThePlan) {
   EXPECT_THAT(ErrorOf([&] { Run(sets); }), HasSubstr("is not built yet"));
   EXPECT_EQ(output_, "");
   EXPECT_FALSE(fs::exists(files_.folder()));
-  EXPECT_THAT(ErrorOf([&] { Run(sets, {.dry_run = true}); }),
-              HasSubstr("--set sparsity.reconstruction={max_count: 10}: sparsity.reconstruction: "
-                        "repairing weights by reconstruction is not built yet"));
+  EXPECT_THAT(
+      ErrorOf([&] { Run(sets, {.dry_run = true}); }),
+      HasSubstr("--set sparsity.reconstruction={max_count: 10}: sparsity.reconstruction: "
+                "repairing weights by method: adam is not built yet; method: least_squares is"));
   EXPECT_THAT(output_, HasSubstr("repair: layer-wise"));
+}
+
+TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
+  const std::string calibration =
+      fmt::format("data.calibration={{type: idx, path: {}, labels: {}}}",
+                  folder_.Path("images.idx"), folder_.Path("labels.idx"));
+  const std::vector<std::string> sets = {
+      calibration, "sparsity.reconstruction={method: least_squares}",
+      "sparsity.mask_generator={kwargs: {row_normalized: True}}"};
+  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least squares on 21 images of "));
+  Run(sets);
+  EXPECT_TRUE(log_.Contains("1 batch normalisations are folded into the layers before them"));
+  EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 masked layers in "));
+  EXPECT_THAT(Column(files_.Accuracy(), "method"),
+              ElementsAre("dense", "NormalMaskGenerator/Uniform/least_squares",
+                          "NormalMaskGenerator/Uniform/least_squares"));
+  const Checkpoint repaired = LoadModelFile(files_.Checkpoint(75));
+  const ValueId weight = repaired.graph.FindValue("conv2.weight");
+  EXPECT_EQ(CountZeros(repaired.graph.value(weight).data), 16 * 16 * 9 * 3 / 4);
+  EXPECT_EQ(repaired.masks.at("conv2.weight").CountPruned(), 16 * 16 * 9 * 3 / 4);
+  EXPECT_NE(repaired.graph.FindValue("conv1.bias"), kNoValue);
+  EXPECT_THAT(repaired.history.back().action,
+              HasSubstr("repaired by least squares on 21 images of "));
+  const double agreement = std::stod(Column(files_.Accuracy(), "agreement")[2]);
+  fs::remove_all(files_.folder());
+  Run({"sparsity.mask_generator={kwargs: {row_normalized: True}}"});
+  EXPECT_GE(agreement, std::stod(Column(files_.Accuracy(), "agreement")[2]));
 }
 
 TEST_F(PipelineTest, WithoutDataOrBenchmarkTheRestStillRuns) {

@@ -135,8 +135,9 @@ TEST(PublishedBlocks, PostTrainingIsReadToTheLetter) {
   const auto missing = Missing(kPostTraining);
   ASSERT_THAT(missing, SizeIs(1));
   EXPECT_EQ(missing[0],
-            "f.yaml:5:7: sparsity.reconstruction: repairing weights by reconstruction is not "
-            "built yet; --set sparsity.reconstruction=None prunes without repair");
+            "f.yaml:5:7: sparsity.reconstruction: repairing weights by method: adam is not built "
+            "yet; method: least_squares is; --set sparsity.reconstruction=None prunes without "
+            "repair");
 }
 
 TEST(PublishedBlocks, ProgressiveIsReadToTheLetter) {
@@ -226,6 +227,31 @@ TEST(RunConfig, WhatIsNotUsedIsSaid) {
             "sparsities");
   EXPECT_EQ(unused[1],
             "f.yaml:3:28: sparsity.cali_batchsize: not used, there is no reconstruction");
+}
+
+TEST(RunConfig, LeastSquaresRepairIsBuiltAndNeedsCalibrationImages) {
+  const std::string text =
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
+      "sparsity: {reconstruction: {method: least_squares}}\n";
+  const OptionsDocument document = MakeDocument(text);
+  const RunConfig config = ReadRunConfig(document);
+  EXPECT_TRUE(MissingFeatures(config, document).empty());
+  EXPECT_TRUE(UnusedSettings(config, document).empty());
+  EXPECT_EQ(ErrorOf([&] { ReadRunConfig(MakeDocument(text, {"data.calibration=None"})); }),
+            "--set data.calibration=None: data.calibration: missing; reconstruction with method: "
+            "least_squares needs images, e.g. --set data.calibration=\"{type: images, path: "
+            "FOLDER}\"");
+}
+
+TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
+  const OptionsDocument document = MakeDocument(
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\nsparsity: {cali_batchsize: "
+      "8, reconstruction: {method: least_squares, max_count: 9, damping: 0.1}}\n");
+  EXPECT_THAT(UnusedSettings(ReadRunConfig(document), document),
+              ElementsAre("f.yaml:4:28: sparsity.cali_batchsize: not used, method: least_squares "
+                          "takes every image of data.calibration",
+                          "f.yaml:4:82: sparsity.reconstruction.max_count: not used, method: "
+                          "least_squares has no use for it"));
 }
 
 TEST(RunConfig, GeneratorsThatAreNotBuiltAreNamed) {

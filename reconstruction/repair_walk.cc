@@ -1,0 +1,133 @@
+#include "reconstruction/repair_walk.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/text.h"
+#include "sparsity/ops/infer_shapes.h"
+#include "sparsity/training/batch_loader.h"
+
+namespace sparsify {
+namespace {
+
+int64_t BatchCount(const Dataset& dataset, int64_t batch) {
+  if (dataset.size() == 0) Fail("calibration", "no image; repair needs some");
+  if (batch < 1) Fail("calibration", "batch size {}, expected at least 1", batch);
+  return (dataset.size() + batch - 1) / batch;
+}
+
+void CheckSameNodes(const Graph& student, const Graph& teacher) {
+  const size_t count = student.nodes().size();
+  if (teacher.nodes().size() != count) {
+    Fail(student.name, "{} nodes, the dense network has {}", count, teacher.nodes().size());
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const Node& a = student.nodes()[i];
+    const Node& b = teacher.nodes()[i];
+    if (a.type == b.type && a.name == b.name) continue;
+    Fail(student.name, "node {} is {} \"{}\", in the dense network {} \"{}\"", i, OpName(a.type),
+         a.name, OpName(b.type), b.name);
+  }
+}
+
+}  // namespace
+
+RepairWalk::RepairWalk(const Graph& student, const Graph& teacher, const std::vector<int>& nodes,
+                       const Dataset& calibration, int64_t batch, int64_t limit)
+    : student_(student),
+      teacher_(teacher),
+      calibration_(calibration),
+      batch_(batch),
+      limit_(limit),
+      student_frontier_(student, BatchCount(calibration, batch), batch),
+      teacher_frontier_(teacher, BatchCount(calibration, batch), batch),
+      images_(static_cast<size_t>(BatchCount(calibration, batch)), -1) {
+  CheckSameNodes(student, teacher);
+  Plan(nodes, limit);
+  FindPasses();
+}
+
+// Of the cuts up to each node the last that fits.
+void RepairWalk::Plan(const std::vector<int>& nodes, int64_t limit) {
+  int cut = 0;
+  for (const int node : nodes) {
+    int keep = node;
+    while (keep > cut && BytesPerImage(keep) * calibration_.size() > limit) --keep;
+    steps_.push_back({node, cut, keep});
+    cut = keep;
+  }
+}
+
+void RepairWalk::FindPasses() {
+  const auto shapes = InferShapes(student_, batch_);
+  const auto work = [&](int begin, int end) {
+    double sum = 0;
+    for (int i = begin; i < end; ++i) {
+      for (const ValueId id : student_.node(i).outputs) {
+        if (id != kNoValue) {
+          sum += static_cast<double>(shapes[static_cast<size_t>(id)].NumElements());
+        }
+      }
+    }
+    return sum;
+  };
+  double done = 0;
+  for (const Step& step : steps_) done += work(step.cut, step.node);
+  const double once = steps_.empty() ? 0 : work(0, steps_.back().node);
+  passes_ = once > 0 ? std::max(1.0, done / once) : 1;
+}
+
+std::string RepairWalk::Describe() const {
+  int64_t most = 0;
+  for (const Step& step : steps_) most = std::max(most, BytesPerImage(step.keep));
+  return fmt::format("kept activations take up to {}, {:.1f} forward passes",
+                     FormatBytes(most * calibration_.size()), passes_);
+}
+
+int64_t RepairWalk::FittingImages() const {
+  int64_t most = 1;
+  for (const Step& step : steps_) most = std::max(most, BytesPerImage(step.node));
+  return limit_ / most;
+}
+
+int64_t RepairWalk::Next(const Visitor& visitor, Progress* progress) {
+  const Step& step = steps_.at(next_++);
+  const bool reads = student_frontier_.ReadsImages(step.cut, step.node + 1);
+  std::optional<BatchLoader> loader;
+  if (reads) loader.emplace(calibration_, batch_);
+  int64_t total = 0;
+  for (size_t k = 0; k < images_.size(); ++k) {
+    ThrowIfInterrupted();
+    const Batch* batch = loader ? loader->Next() : nullptr;
+    if (batch != nullptr) images_[k] = batch->images.shape()[0];
+    const bool short_of_fixed = student_.inputs[0].shape[0] > 0 && images_[k] != batch_;
+    if (images_[k] > 0 && !short_of_fixed) {
+      RunBatch(step, static_cast<int64_t>(k), batch ? &batch->images : nullptr, visitor);
+      total += images_[k];
+    }
+    if (progress != nullptr) {
+      const auto first = static_cast<int64_t>(k) * batch_;
+      progress->Advance(std::min(batch_, calibration_.size() - first));
+    }
+  }
+  if (total == 0) Fail("calibration", "no image is left of {}", calibration_.size());
+  if (next_ == 1 && total < calibration_.size()) {
+    Warn("calibration uses {} of {} images; broken ones and a batch that is short are left out",
+         total, calibration_.size());
+  }
+  return total;
+}
+
+void RepairWalk::RunBatch(const Step& step, int64_t k, const Tensor* images,
+                          const Visitor& visitor) {
+  const Tensor& inputs = student_frontier_.Advance(k, images, step.keep, step.node,
+                                                   student_.node(step.node).inputs[0]);
+  const Tensor& targets = teacher_frontier_.Advance(k, images, step.keep, step.node + 1,
+                                                    teacher_.node(step.node).outputs[0]);
+  visitor(inputs, targets);
+}
+
+}  // namespace sparsify

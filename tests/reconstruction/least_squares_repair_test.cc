@@ -1,0 +1,328 @@
+#include "reconstruction/least_squares_repair.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sparsity/base/log.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/graph/fold_batch_norm.h"
+#include "sparsity/ops/infer_shapes.h"
+#include "sparsity/ops/interpreter.h"
+#include "tests/reconstruction/repair_support.h"
+#include "tests/support/graph_builder.h"
+
+namespace sparsify {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+
+const Shape kImage = {3, 16, 16};
+
+std::vector<Layer> LayersOf(const Graph& graph) { return FindLayers(graph, InferShapes(graph, 1)); }
+
+// The smallest magnitudes of every layer go.
+std::map<std::string, Mask> MagnitudeMasks(const Graph& graph, double sparsity) {
+  std::map<std::string, Mask> masks;
+  for (const Layer& layer : LayersOf(graph)) {
+    const Tensor& weight = graph.value(layer.weight).data;
+    std::vector<float> sorted;
+    for (const float v : weight.values()) sorted.push_back(std::abs(v));
+    std::sort(sorted.begin(), sorted.end());
+    const auto pruned = static_cast<size_t>(sparsity * static_cast<double>(sorted.size()));
+    Mask mask(weight.shape());
+    for (int64_t i = 0; i < weight.size(); ++i) mask.Set(i, std::abs(weight[i]) >= sorted[pruned]);
+    masks.emplace(graph.value(layer.weight).name, std::move(mask));
+  }
+  return masks;
+}
+
+Graph Masked(Graph graph, const std::map<std::string, Mask>& masks) {
+  for (const auto& [name, mask] : masks) {
+    ApplyMask(mask, graph.mutable_value(graph.FindValue(name)).data);
+  }
+  return graph;
+}
+
+Tensor OutputOf(const Graph& graph, const Dataset& images) {
+  Batch batch;
+  LoadBatch(images, 0, images.size(), batch);
+  return std::move(Interpreter(graph).Run({&batch.images})[0]);
+}
+
+// Mean squared difference of the networks' outputs, relative to the variance of b's.
+double OutputError(const Graph& a, const Graph& b, const Dataset& images) {
+  const Tensor x = OutputOf(a, images);
+  const Tensor y = OutputOf(b, images);
+  const int64_t classes = y.shape()[1];
+  double error = 0;
+  double variance = 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    double mean = 0;
+    for (int64_t i = c; i < y.size(); i += classes) mean += y[i];
+    mean *= static_cast<double>(classes) / static_cast<double>(y.size());
+    for (int64_t i = c; i < y.size(); i += classes) {
+      error += (x[i] - y[i]) * (x[i] - y[i]);
+      variance += (y[i] - mean) * (y[i] - mean);
+    }
+  }
+  return error / variance;
+}
+
+// Small networks gain nothing from threads, which cost much where tests run side by side.
+LeastSquaresRepairOptions Quiet() {
+  SetThreads(1);
+  LeastSquaresRepairOptions options;
+  options.progress = "";
+  options.batch = 8;
+  return options;
+}
+
+void ExpectEqualParameters(const Graph& a, const Graph& b) {
+  ASSERT_EQ(a.values().size(), b.values().size());
+  for (size_t i = 0; i < a.values().size(); ++i) {
+    if (!a.values()[i].is_parameter) continue;
+    EXPECT_THAT(a.values()[i].data.values(), ElementsAreArray(b.values()[i].data.values()))
+        << a.values()[i].name;
+  }
+}
+
+class RepairOf : public ::testing::TestWithParam<const char*> {
+ protected:
+  RepairOf()
+      : teacher_(FoldBatchNorms(std::string(GetParam()) == "residual" ? testing::SmallResidualNet()
+                                                                      : testing::SmallMobileNet())),
+        layers_(LayersOf(teacher_)) {}
+
+  const Graph teacher_;
+  const std::vector<Layer> layers_;
+  const RandomImages images_{200, kImage};
+  const LogCapture log_;
+};
+
+TEST_P(RepairOf, BringsTheOutputNearerToTheTeacherAndKeepsZeros) {
+  const auto masks = MagnitudeMasks(teacher_, 0.5);
+  Graph student = teacher_;
+  const auto reports = RepairByLeastSquares(student, teacher_, masks, layers_, images_, Quiet());
+  const double before = OutputError(Masked(teacher_, masks), teacher_, images_);
+  const double after = OutputError(student, teacher_, images_);
+  EXPECT_GT(before, 0.1);
+  EXPECT_LT(after, 0.5 * before);
+  for (const auto& [name, mask] : masks) {
+    const Tensor& weight = student.value(student.FindValue(name)).data;
+    for (int64_t i = 0; i < mask.size(); ++i) {
+      if (!mask[i]) {
+        ASSERT_EQ(weight[i], 0.0F) << name << i;
+      }
+    }
+  }
+  ASSERT_EQ(reports.size(), layers_.size());
+  for (const LeastSquaresRepairReport& report : reports) {
+    EXPECT_EQ(report.unrepaired, "") << report.name;
+    EXPECT_LT(report.loss_after, report.loss_before) << report.name;
+    EXPECT_EQ(report.damping, 0.01) << report.name;
+    EXPECT_GT(report.samples, 0) << report.name;
+    EXPECT_TRUE(log_.Contains(report.name + ": loss "));
+  }
+}
+
+TEST_P(RepairOf, HoldsForImagesItHasNotSeen) {
+  class Others : public RandomImages {
+   public:
+    using RandomImages::RandomImages;
+    int64_t Load(int64_t i, float* image) const override {
+      return RandomImages::Load(i + 100000, image);
+    }
+  };
+  const auto masks = MagnitudeMasks(teacher_, 0.5);
+  Graph student = teacher_;
+  RepairByLeastSquares(student, teacher_, masks, layers_, images_, Quiet());
+  const Others others(100, kImage);
+  EXPECT_LT(OutputError(student, teacher_, others),
+            0.7 * OutputError(Masked(teacher_, masks), teacher_, others));
+}
+
+TEST_P(RepairOf, GivesTheDenseFunctionBackUnderMasksOfOnes) {
+  std::map<std::string, Mask> ones;
+  for (const Layer& layer : layers_) {
+    ones.emplace(teacher_.value(layer.weight).name, Mask(layer.weight_shape));
+  }
+  Graph student = teacher_;
+  auto reports = RepairByLeastSquares(student, teacher_, ones, layers_, images_, Quiet());
+  ExpectEqualParameters(student, teacher_);
+  EXPECT_EQ(reports.back().unrepaired, "nothing is pruned up to here");
+  // Pruning a weight that is zero anyway changes nothing either.
+  Graph teacher = teacher_;
+  teacher.mutable_value(layers_[0].weight).data[0] = 0;
+  ones.at("stem.weight").Set(0, false);
+  student = teacher;
+  reports = RepairByLeastSquares(student, teacher, ones, layers_, images_, Quiet());
+  ExpectEqualParameters(student, teacher);
+  // One that hardly matters makes every layer be solved.
+  teacher.mutable_value(layers_[0].weight).data[0] = 1e-6F;
+  student = teacher;
+  reports = RepairByLeastSquares(student, teacher, ones, layers_, images_, Quiet());
+  for (const LeastSquaresRepairReport& report : reports) EXPECT_EQ(report.unrepaired, "");
+  EXPECT_LT(OutputError(student, teacher, images_), 1e-7);
+}
+
+TEST_P(RepairOf, DependsNeitherOnTheMemoryLimitNorOnTheRun) {
+  const auto masks = MagnitudeMasks(teacher_, 0.6);
+  Graph first = teacher_;
+  Graph again = teacher_;
+  Graph little = teacher_;
+  RepairByLeastSquares(first, teacher_, masks, layers_, images_, Quiet());
+  RepairByLeastSquares(again, teacher_, masks, layers_, images_, Quiet());
+  LeastSquaresRepairOptions options = Quiet();
+  options.memory_limit_mb = 3;  // the residual network's stem does not fit
+  RepairByLeastSquares(little, teacher_, masks, layers_, images_, options);
+  ExpectEqualParameters(first, again);
+  ExpectEqualParameters(first, little);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, RepairOf, ::testing::Values("residual", "mobile"),
+                         [](const auto& network) { return std::string(network.param); });
+
+class Repair : public ::testing::Test {
+ protected:
+  std::vector<LeastSquaresRepairReport> Run(const LeastSquaresRepairOptions& options = Quiet()) {
+    return RepairByLeastSquares(student_, teacher_, masks_, LayersOf(teacher_), images_, options);
+  }
+  std::string Message() {
+    return testing::MessageOf([&] { Run(); });
+  }
+
+  Graph teacher_ = FoldBatchNorms(testing::SmallResidualNet());
+  Graph student_ = teacher_;
+  std::map<std::string, Mask> masks_ = MagnitudeMasks(teacher_, 0.5);
+  RandomImages images_{60, kImage};
+  const LogCapture log_;
+};
+
+TEST_F(Repair, ALittleMemoryLimitIsSaidWithItsCostAndTheImagesThatFit) {
+  images_ = RandomImages(100, kImage);
+  LeastSquaresRepairOptions options = Quiet();
+  options.memory_limit_mb = 3;
+  Run(options);
+  // The stem's output, 16 KiB an image in both networks, exceeds 3 MB and is alive until the
+  // projection: all layers but the last start at the images. Before the second convolution and the
+  // projection 24 KiB cross the cut; 61 images would fit.
+  EXPECT_TRUE(
+      log_.Contains("repair: least squares on 5 layers, 100 images, at most 100 output "
+                    "positions of each; kept activations take up to "));
+  EXPECT_TRUE(log_.Contains(", 2.7 forward passes"));
+  EXPECT_TRUE(log_.Contains(
+      "warning: memory_limit 3 MB is little for 100 images, activations are computed 2.7 times; at "
+      "most 61 images need no repetition: raise memory_limit or set data.calibration.count"));
+}
+
+TEST_F(Repair, AnAmpleMemoryLimitComputesOnce) {
+  Run();
+  EXPECT_TRUE(log_.Contains(", 1.0 forward passes"));
+  EXPECT_FALSE(log_.Contains("warning"));
+}
+
+TEST_F(Repair, SumsBeyondTheMemoryLimitLeaveTheLayerWithAReason) {
+  // block.conv2 has 288 inputs and 32 outputs: 4 · 288 · 320 · 8 bytes are 2.95 MB.
+  LeastSquaresRepairOptions options = Quiet();
+  options.memory_limit_mb = 2;
+  const auto reports = Run(options);
+  ASSERT_EQ(reports[2].name, "block.conv2");
+  EXPECT_EQ(reports[2].unrepaired, "its sums take 2.95 MB, memory_limit is 2.00 MB");
+  EXPECT_TRUE(log_.Contains("warning: block.conv2: not repaired: its sums take"));
+  const ValueId weight = teacher_.FindValue("block.conv2.weight");
+  EXPECT_THAT(student_.value(weight).data.values(),
+              ElementsAreArray(Masked(teacher_, masks_).value(weight).data.values()));
+}
+
+TEST_F(Repair, LayersWithoutAMaskStayAsTheyAre) {
+  masks_.erase("block.conv1.weight");
+  masks_.erase("fc.weight");
+  std::vector<std::string> names;
+  for (const auto& report : Run()) names.push_back(report.name);
+  EXPECT_THAT(names, ElementsAre("stem", "block.conv2", "block.down"));
+  const ValueId weight = teacher_.FindValue("fc.weight");
+  EXPECT_THAT(student_.value(weight).data.values(),
+              ElementsAreArray(teacher_.value(weight).data.values()));
+}
+
+TEST_F(Repair, RowsWithoutAnyWeightBecomeConstant) {
+  Mask& mask = masks_.at("fc.weight");
+  for (int64_t i = 0; i < 2 * 32; ++i) mask.Set(i, false);
+  Run();
+  const Tensor y = OutputOf(student_, images_);
+  for (int64_t i = 0; i < 60; ++i) EXPECT_EQ(y[i * 10], y[0]);
+}
+
+TEST_F(Repair, BrokenImagesAreLeftOut) {
+  images_.broken = {0, 17, 18, 19, 20, 21, 22, 23, 59};
+  for (int64_t i = 24; i < 32; ++i) images_.broken.insert(i);  // a whole batch
+  const auto reports = Run();
+  EXPECT_EQ(reports.back().samples, 43);
+  EXPECT_TRUE(log_.Contains("warning: calibration uses 43 of 60 images"));
+  for (int64_t i = 0; i < 60; ++i) images_.broken.insert(i);
+  EXPECT_EQ(Message(), "calibration: no image is left of 60");
+}
+
+TEST_F(Repair, MistakesAreNamed) {
+  masks_.emplace("nowhere", Mask(Shape{2}));
+  EXPECT_EQ(Message(),
+            "small_residual: there is a mask for \"nowhere\", which is no parameter of the "
+            "network");
+  masks_.erase("nowhere");
+  masks_["fc.weight"] = Mask(Shape{2, 2});
+  EXPECT_EQ(Message(),
+            "small_residual: the mask of \"fc.weight\" has shape [2,2], the weight [10,32]");
+  masks_ = MagnitudeMasks(teacher_, 0.5);
+  images_ = RandomImages(0, kImage);
+  EXPECT_EQ(Message(), "calibration: no image; repair needs some");
+  images_ = RandomImages(4, kImage);
+  const Graph folded = teacher_;
+  teacher_ = testing::SmallResidualNet();
+  EXPECT_THAT(testing::MessageOf([&] {
+                RepairByLeastSquares(student_, teacher_, masks_, LayersOf(folded), images_,
+                                     Quiet());
+              }),
+              HasSubstr("nodes, the dense network has"));
+}
+
+// Two layers without bias of their own: the means are matched all the same.
+TEST(RepairWithoutBias, AddsOne) {
+  testing::GraphBuilder b("plain");
+  ValueId x = b.Input(kImage);
+  x = b.Relu("relu", b.Conv("first", x, 3, 8, 3));
+  x = b.Op(OpType::kGlobalAveragePool, "pool", {b.Conv("second", x, 8, 6, 3)});
+  const Graph teacher = b.Finish({b.Op(OpType::kFlatten, "flatten", {x})});
+  Graph student = teacher;
+  const LogCapture log;
+  const auto masks = MagnitudeMasks(teacher, 0.5);
+  const RandomImages images(50, kImage);
+  RepairByLeastSquares(student, teacher, masks, LayersOf(teacher), images, Quiet());
+  EXPECT_NE(student.FindValue("first.bias"), kNoValue);
+  EXPECT_NE(student.FindValue("second.bias"), kNoValue);
+  EXPECT_TRUE(log.Contains("second: gets a bias of its own, \"second.bias\""));
+  student.SortAndCheck();
+  EXPECT_LT(OutputError(student, teacher, images),
+            0.5 * OutputError(Masked(teacher, masks), teacher, images));
+}
+
+TEST(RepairWithMatMul, LeavesItWithAReason) {
+  testing::GraphBuilder b("matmul");
+  ValueId x = b.Input({12});
+  Random random(3);
+  Tensor weight({4, 12});
+  for (float& v : weight.values()) v = static_cast<float>(random.Normal());
+  const ValueId w = b.Parameter("m.weight", std::move(weight));
+  const Graph teacher = b.Finish({b.Op(OpType::kMatMul, "m", {x, w}, {{"transB", int64_t{1}}})});
+  Graph student = teacher;
+  const LogCapture log;
+  const auto reports = RepairByLeastSquares(student, teacher, MagnitudeMasks(teacher, 0.5),
+                                            LayersOf(teacher), RandomImages(9, {12}), Quiet());
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_EQ(reports[0].unrepaired, "MatMul has no bias that could match the means");
+  EXPECT_EQ(CountZeros(student.value(student.FindValue("m.weight")).data), 24);
+}
+
+}  // namespace
+}  // namespace sparsify
