@@ -64,6 +64,21 @@ const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string&
   return found == steps.end() ? nullptr : &*found;
 }
 
+/// Medians far above the minima mean that other programs had the processor meanwhile.
+void WarnOfDisturbance(const SpeedRow& row) {
+  constexpr double kDisturbed = 1.3;
+  if (row.dense.median_ms < kDisturbed * row.dense.min_ms &&
+      row.sparse.median_ms < kDisturbed * row.sparse.min_ms) {
+    return;
+  }
+  Warn(
+      "batch {}, {} threads: other programs disturbed the timing (dense median {:.2f} ms, minimum "
+      "{:.2f} ms; sparse {:.2f} and {:.2f} ms); the ratio of the minima, {:.2f}, is the better "
+      "figure",
+      row.batch, row.threads, row.dense.median_ms, row.dense.min_ms, row.sparse.median_ms,
+      row.sparse.min_ms, row.speedup_min);
+}
+
 void WarnOfSlowdown(const SpeedRow& row) {
   constexpr double kNoise = 0.98;
   if (row.sparsity == 0 || row.speedup >= kNoise) return;
@@ -117,6 +132,7 @@ std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph,
       ThrowIfInterrupted();
       SpeedRow row = MeasureSpeedup(graph, batch, static_cast<int>(threads), *run.config.benchmark);
       row.sparsity = percent;
+      WarnOfDisturbance(row);
       WarnOfSlowdown(row);
       rows.push_back(std::move(row));
     }
