@@ -26,8 +26,8 @@ packages=(
   libopenblas-openmp-dev liblapacke-dev
   libhdf5-dev libdnnl-dev libxbyak-dev
   libprotobuf-dev protobuf-compiler libonnx-dev
-  libturbojpeg0-dev libjpeg-dev libpng-dev zlib1g-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libjpeg-dev libpng-dev zlib1g-dev
+  libgtest-dev libgmock-dev
   dataset-fashion-mnist
 )
 
