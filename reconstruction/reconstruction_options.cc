@@ -1,32 +1,70 @@
 #include "reconstruction/reconstruction_options.h"
 
+#include <fmt/format.h>
+
 namespace sparsify {
 
+void PolishOptions::VisitFields(OptionVisitor& v) {
+  v.Field("max_count", max_count, {.min = 1}, "optimiser steps");
+  v.Field("batch", batch, {.min = 1, .max = 65536}, "images a step");
+  v.Field("weight_lr", weight_lr, {.min = 0, .min_open = true},
+          "largest step size, relative to the rms of each output channel's weights");
+  v.Field("warm_up", warm_up, {.min = 0}, "steps over which the step size rises; then cosine");
+  v.Field("augment", augment, "random crops and flips of the calibration images");
+  v.Field("logits_weight", logits_weight, {.min = 0}, "weight of KL(student‖teacher) in the loss");
+  v.Field("block_weight", block_weight, {.min = 0},
+          "weight of the block outputs' squared error, relative to their variance");
+}
+
+bool ReconstructionOptions::ChoosesMasks() const {
+  return method == "obs" || method == "sparse_gpt" || method == "wanda";
+}
+
 void ReconstructionOptions::VisitFields(OptionVisitor& v) {
-  v.Choice("method", method, {"adam", "least_squares"},
-           "adam: optimiser steps unit by unit, as published (not built yet); least_squares: "
-           "each layer's best weights in one step, batch norm folded first");
-  v.Choice("pattern", pattern, {"layer", "block", "independent"},
-           "unit that is repaired at a time");
-  v.Field("max_count", max_count, {.min = 1}, "optimiser steps a unit");
-  v.Field("weight_lr", weight_lr, {.min = 0, .min_open = true}, "step size for weights");
+  v.Choice("method", method, {"adam", "least_squares", "obs", "sparse_gpt", "wanda", "statistics"},
+           "adam: optimiser steps unit by unit, as published; the others go layer by layer with "
+           "batch norm folded: least_squares solves for the best weights on the masks; obs, "
+           "sparse_gpt and wanda choose the masks too, then do the same; statistics matches each "
+           "channel's mean and deviation only");
+  v.Choice("pattern", pattern, {"layer", "block", "independent", "network"},
+           "adam: unit that is repaired at a time");
+  v.Field("max_count", max_count, {.min = 1}, "adam: optimiser steps a unit, at most");
+  v.Field("weight_lr", weight_lr, {.min = 0, .min_open = true}, "adam: step size for weights");
   v.Field("bias_lr", bias_lr, {.min = 0, .min_open = true},
-          "step size for biases; None: biases stay as they are");
+          "adam: step size for biases; None: biases stay as they are");
   v.Field("keep_gpu", keep_gpu,
-          "True: cached activations stay in memory; False: in a scratch file");
+          "adam: True: cached activations stay in memory up to memory_limit, the rest in a scratch "
+          "file; False: all in a scratch file");
   v.Field("use_dense_inps", use_dense_inps,
-          "True: a unit's inputs come from the dense network instead of the repaired one");
-  v.Field("bias_correction", bias_correction, "match the output means first");
+          "adam: True: a unit's inputs come from the dense network instead of the repaired one");
+  v.Field("bias_correction", bias_correction, "adam: match the output means first");
   v.Field("weight_correction", weight_correction,
-          "match each output channel's mean and deviation first");
-  v.Field("early_stop", early_stop, {.min = 0}, "a unit ends when its loss is below this");
+          "adam: match each output channel's mean and deviation first");
+  v.Field("early_stop", early_stop, {.min = 0}, "adam: a unit ends when its loss is below this");
+  v.Choice("lr_schedule", lr_schedule, {"constant", "cosine"}, "adam: step size over max_count");
+  v.Choice("lr_scale", lr_scale, {"absolute", "row_rms"},
+           "adam: absolute: weight_lr is the step, as published; row_rms: it is relative to the "
+           "rms of the output channel's weights");
+  v.Field("mix_batches", mix_batches,
+          "adam: True: each step draws its images from the whole calibration set; False: a step "
+          "takes one of the cached batches, as published");
+  v.Field("held_back", held_back, {.min = 0, .max = 0.5},
+          "adam: share of the calibration images that is not trained on and decides when a unit "
+          "stops; 0: every unit takes max_count steps");
+  v.Field("patience", patience, {.min = 1},
+          "adam: steps without gain on the images held back before a unit stops");
   v.Field("damping", damping, {.min = 0, .max = 1e6},
-          "least_squares: pull towards the dense weights, as a share of the mean diagonal of the "
-          "inputs' covariance");
+          "pull towards the dense weights, as a share of the mean diagonal of the inputs' "
+          "covariance; not adam");
   v.Field("max_positions", max_positions, {.min = 0},
-          "least_squares: output positions of a layer used of each image, drawn at random; 0: all");
+          "output positions of a layer used of each image, drawn at random, 0: all; not adam");
+  v.Field("statistics_correction", statistics_correction,
+          "match every output channel's mean and deviation with the dense network's at the end");
   v.Field("memory_limit", memory_limit, {.min = 1, .max = 1e9},
-          "least_squares: MB for kept activations; what does not fit is computed again");
+          "MB for kept activations; what does not fit goes to a scratch file or is computed again");
+  v.OptionalSection("polish", polish,
+                    "optimiser steps of all layers together after the method, towards the dense "
+                    "network's outputs");
 }
 
 void ProgressiveOptions::VisitFields(OptionVisitor& v) {
@@ -38,15 +76,21 @@ void ProgressiveOptions::VisitFields(OptionVisitor& v) {
 }
 
 std::string NotBuilt(const ReconstructionOptions& options) {
-  if (options.IsLeastSquares()) return "";
-  return "repairing weights by method: adam is not built yet";
+  if (options.method != "least_squares") {
+    return fmt::format("repairing weights by method: {} is not built yet", options.method);
+  }
+  if (options.polish) return "polish is not built yet";
+  if (options.statistics_correction) return "statistics_correction is not built yet";
+  return "";
 }
 
-const std::vector<std::string>& KeysWithoutLeastSquares() {
-  static const std::vector<std::string> keys = {
-      "pattern",        "max_count",       "weight_lr",         "bias_lr",   "keep_gpu",
-      "use_dense_inps", "bias_correction", "weight_correction", "early_stop"};
-  return keys;
+const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options) {
+  static const std::vector<std::string> of_adam = {
+      "pattern",     "max_count",      "weight_lr",       "bias_lr",           "keep_gpu",
+      "mix_batches", "use_dense_inps", "bias_correction", "weight_correction", "early_stop",
+      "lr_schedule", "lr_scale",       "held_back",       "patience"};
+  static const std::vector<std::string> of_others = {"damping", "max_positions"};
+  return options.IsAdam() ? of_others : of_adam;
 }
 
 }  // namespace sparsify

@@ -11,24 +11,55 @@
 
 namespace sparsify {
 
-/// `reconstruction:`; the published keys and their published defaults, and those of
-/// `method: least_squares`, which are ours (least_squares_repair.h).
-struct ReconstructionOptions {
-  std::string method = "adam";     // adam (published), least_squares
-  std::string pattern = "layer";   // layer, block, independent
-  int64_t max_count = 20000;       // optimiser steps a unit
-  double weight_lr = 1e-5;         // Adam step for weights
-  std::optional<double> bias_lr;   // Adam step for biases; None: biases stay
-  bool keep_gpu = true;            // cached activations stay in memory, else in a scratch file
-  bool use_dense_inps = false;     // unit inputs from the dense network instead of the sparse
-  bool bias_correction = false;    // match the output means first
-  bool weight_correction = false;  // match each output channel's mean and deviation first
-  double early_stop = 1e-5;        // a unit ends when its loss is below
-  double damping = 0.01;           // least_squares: pull towards the dense weights
-  int64_t max_positions = 100;     // least_squares: output positions used of an image; 0: all
-  int64_t memory_limit = 3000;     // least_squares: 10^6 bytes for kept activations
+/// `reconstruction.polish:` (ours): optimiser steps after the method proper, against the dense
+/// network's outputs and block outputs, all layers together (distill.h).
+struct PolishOptions {
+  int64_t max_count = 600;   // optimiser steps
+  int64_t batch = 32;        // images a step
+  double weight_lr = 5e-4;   // largest step, relative to the rms of each output channel's weights
+  int64_t warm_up = 20;      // steps over which the step size rises
+  bool augment = true;       // random crops and flips of the calibration images
+  double logits_weight = 1;  // of KL(student‖teacher) in the loss
+  double block_weight = 1;   // of the block outputs' relative squared error
 
-  bool IsLeastSquares() const { return method == "least_squares"; }
+  void VisitFields(OptionVisitor& v);
+};
+
+/// `reconstruction:`; the published keys and their published defaults, and ours.
+struct ReconstructionOptions {
+  // adam (published) by units; or layer by layer in one step each: least_squares, obs,
+  // sparse_gpt, wanda, statistics
+  std::string method = "adam";
+
+  // method: adam (unit_repair.h)
+  std::string pattern = "layer";         // layer, block, independent, network
+  int64_t max_count = 20000;             // optimiser steps a unit
+  double weight_lr = 1e-5;               // Adam step for weights
+  std::optional<double> bias_lr;         // Adam step for biases; None: biases stay
+  bool keep_gpu = true;                  // cached activations in memory, else in a scratch file
+  bool use_dense_inps = false;           // unit inputs from the dense network instead of the sparse
+  bool bias_correction = false;          // match the output means first
+  bool weight_correction = false;        // match each output channel's mean and deviation first
+  double early_stop = 1e-5;              // a unit ends when its loss is below
+  std::string lr_schedule = "constant";  // constant (published), cosine
+  std::string lr_scale = "absolute";     // absolute (published), row_rms
+  bool mix_batches = false;  // batches drawn across the cached images, not whole cached batches
+  double held_back = 0;      // share of the calibration images that decides when to stop
+  int64_t patience = 500;    // steps without gain on them before a unit ends
+
+  // the other methods (layer_repair.h)
+  double damping = 0.01;               // pull towards the dense weights
+  int64_t max_positions = 100;         // output positions used of an image; 0: all
+  bool statistics_correction = false;  // match every channel's mean and deviation at the end
+
+  int64_t memory_limit = 3000;          // 10^6 bytes for kept activations
+  std::optional<PolishOptions> polish;  // after any method
+
+  bool IsAdam() const { return method == "adam"; }
+  /// Layer by layer with input statistics: batch norm is folded first.
+  bool IsLayerwise() const { return !IsAdam(); }
+  /// The method chooses the weights to prune itself.
+  bool ChoosesMasks() const;
 
   void VisitFields(OptionVisitor& v);
 };
@@ -43,7 +74,7 @@ struct ProgressiveOptions {
 
 /// Empty when this build has the method, else a sentence that says what is missing.
 std::string NotBuilt(const ReconstructionOptions& options);
-/// The keys that `method: least_squares` has no use for.
-const std::vector<std::string>& KeysWithoutLeastSquares();
+/// The keys of `reconstruction:` that the chosen method has no use for.
+const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options);
 
 }  // namespace sparsify

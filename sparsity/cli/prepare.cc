@@ -93,10 +93,11 @@ std::string DescribeNetwork(const PreparedRun& run) {
 std::string DescribeRepair(const PreparedRun& run) {
   const auto& repair = run.config.sparsity.reconstruction;
   if (!repair) return "none";
-  if (!repair->IsLeastSquares()) return repair->pattern + "-wise";
-  return fmt::format("least squares on {} images of {}, memory_limit {} MB",
-                     run.calibration->size(), run.config.data.calibration->path,
-                     repair->memory_limit);
+  const std::string method =
+      repair->IsAdam() ? "adam, " + repair->pattern + "-wise" : repair->method;
+  if (!run.calibration) return method;
+  return fmt::format("{} on {} images of {}, memory_limit {} MB", method, run.calibration->size(),
+                     run.config.data.calibration->path, repair->memory_limit);
 }
 
 std::string DescribeMethod(const PreparedRun& run) {
@@ -137,8 +138,13 @@ std::string DescribeMeasurements(const PreparedRun& run) {
   return text;
 }
 
-bool RepairsByLeastSquares(const RunConfig& config) {
-  return config.sparsity.reconstruction && config.sparsity.reconstruction->IsLeastSquares();
+bool Repairs(const RunConfig& config) {
+  const auto& repair = config.sparsity.reconstruction;
+  return repair && NotBuilt(*repair).empty();
+}
+
+bool RepairsLayerwise(const RunConfig& config) {
+  return Repairs(config) && config.sparsity.reconstruction->IsLayerwise();
 }
 
 /// Masks are then made on the folded weights, and the checkpoints hold the folded network.
@@ -163,7 +169,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   run.model = LoadModelFile(config.model.path);
   RequireClassifier(run.model.graph, config.model.path);
   CheckParametersFinite(run.model.graph, config.model.path);
-  if (RepairsByLeastSquares(config)) FoldForRepair(run.model);
+  if (RepairsLayerwise(config)) FoldForRepair(run.model);
   const Graph& graph = run.model.graph;
   run.network = std::filesystem::path(config.model.path).stem().string();
   run.classes = ClassCount(graph);
@@ -187,7 +193,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   } else {
     Warn("no data.evaluation: accuracy is not measured");
   }
-  if (RepairsByLeastSquares(config)) {
+  if (Repairs(config)) {
     run.calibration = OpenDataset(*config.data.calibration, config.data.transform,
                                   ImageShape(graph), "data.calibration");
   }

@@ -109,9 +109,9 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
     CheckIncreasing(config.sparsity.progressive->sparsity_tables, document.Where(kProgressiveKey));
   }
   const auto& repair = config.sparsity.reconstruction;
-  if (repair && repair->IsLeastSquares() && !config.data.calibration) {
+  if (repair && NotBuilt(*repair).empty() && !config.data.calibration) {
     FailUsage(document.Where("data.calibration"),
-              "missing; reconstruction with method: least_squares needs images, e.g. "
+              "missing; reconstruction needs images, e.g. "
               "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
   }
   WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
@@ -182,10 +182,15 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");
     add("data.calibration", "there is no reconstruction");
-  } else if (config.sparsity.reconstruction->IsLeastSquares()) {
-    add("sparsity.cali_batchsize", "method: least_squares takes every image of data.calibration");
-    for (const std::string& key : KeysWithoutLeastSquares()) {
-      add("sparsity.reconstruction." + key, "method: least_squares has no use for it");
+  } else {
+    const ReconstructionOptions& repair = *config.sparsity.reconstruction;
+    if (repair.IsLayerwise()) {
+      add("sparsity.cali_batchsize",
+          fmt::format("method: {} takes every image of data.calibration", repair.method));
+    }
+    for (const std::string& key : UnusedKeys(repair)) {
+      add("sparsity.reconstruction." + key,
+          fmt::format("method: {} has no use for it", repair.method));
     }
   }
   add("data.training", "there is no training");
