@@ -25,4 +25,5 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/sparsifyConfigVersion.cma
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/sparsifyConfig.cmake
               ${PROJECT_BINARY_DIR}/sparsifyConfigVersion.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/Finddnnl.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sparsify)

@@ -1,5 +1,6 @@
 # Installs the build tree to a scratch prefix, builds consumer/ against it and runs it.
-#   cmake -DBUILD=<build> -DSOURCE=<source root> -DWORK=<scratch> -P run.cmake
+#   cmake -DBUILD=<build> -DSOURCE=<source root> -DWORK=<scratch> -DGENERATOR=<of the build>
+#         -P run.cmake
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT status EQUAL 0)
@@ -10,7 +11,7 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
-run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install/consumer -B ${WORK}/build
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE}/tests/install/consumer -B ${WORK}/build
     -DCMAKE_PREFIX_PATH=${WORK}/prefix -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/consumer ${SOURCE}/examples/fashion_mnist/fashion_mnist_resnet14.onnx)
