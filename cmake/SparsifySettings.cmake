@@ -31,6 +31,13 @@ target_compile_options(sparsify_warnings INTERFACE -Wall -Wextra -Wpedantic -Wsh
   -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wimplicit-fallthrough)
 if(SPARSIFY_WERROR)
   target_compile_options(sparsify_warnings INTERFACE -Werror)
+  # These follow the data flow through inlined code, the library's too; every version of GCC sees
+  # other faults that are none (12 in its own AVX-512 header, 13 in vector's copies).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(sparsify_warnings INTERFACE -Wno-error=array-bounds
+      -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=maybe-uninitialized
+      -Wno-error=free-nonheap-object)
+  endif()
 endif()
 
 if(SPARSIFY_SANITIZE)
