@@ -1,7 +1,5 @@
 #include "reconstruction/reconstruction_options.h"
 
-#include <fmt/format.h>
-
 namespace sparsify {
 
 void PolishOptions::VisitFields(OptionVisitor& v) {
@@ -73,15 +71,6 @@ void ProgressiveOptions::VisitFields(OptionVisitor& v) {
           "sparsities in turn, fractions, increasing");
   v.Choice("teacher", teacher, {"dense", "previous"},
            "whose outputs a stage imitates: the dense network's or the previous stage's");
-}
-
-std::string NotBuilt(const ReconstructionOptions& options) {
-  if (options.method != "least_squares") {
-    return fmt::format("repairing weights by method: {} is not built yet", options.method);
-  }
-  if (options.polish) return "polish is not built yet";
-  if (options.statistics_correction) return "statistics_correction is not built yet";
-  return "";
 }
 
 const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options) {

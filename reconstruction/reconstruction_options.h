@@ -72,8 +72,6 @@ struct ProgressiveOptions {
   void VisitFields(OptionVisitor& v);
 };
 
-/// Empty when this build has the method, else a sentence that says what is missing.
-std::string NotBuilt(const ReconstructionOptions& options);
 /// The keys of `reconstruction:` that the chosen method has no use for.
 const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options);
 

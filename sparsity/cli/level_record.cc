@@ -45,6 +45,8 @@ void LevelRecord::VisitFields(OptionVisitor& v) {
   v.Field("accuracy", accuracy, "cells of accuracy.csv");
   v.Field("layers", layers, "cells of layers.csv");
   v.Field("speedup", speedup, "cells of speedup.csv");
+  v.Field("repair", repair, "cells of repair.csv");
+  v.Field("times", times, "cells of times.csv");
 }
 
 void WriteRecord(const LevelRecord& record, const std::string& path) {
@@ -59,6 +61,8 @@ std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string
   CheckCells(record.accuracy, AccuracyColumns(), path, "accuracy");
   CheckCells(record.layers, LayerColumns(), path, "layers");
   CheckCells(record.speedup, SpeedupColumns(), path, "speedup");
+  CheckCells(record.repair, RepairColumns(), path, "repair");
+  CheckCells(record.times, TimesColumns(), path, "times");
   if (record.checkpoint_bytes == 0) return record;
   if (!fs::exists(checkpoint_path) || FileSize(checkpoint_path) != record.checkpoint_bytes) {
     Warn("{}: missing or not as it was written; this level is done again", checkpoint_path);
@@ -90,6 +94,17 @@ const Cells& SpeedupColumns() {
   return columns;
 }
 
+const Cells& RepairColumns() {
+  static const Cells columns = {"sparsity", "unit",    "error_before", "error_after", "steps",
+                                "samples",  "seconds", "remark",       "unrepaired"};
+  return columns;
+}
+
+const Cells& TimesColumns() {
+  static const Cells columns = {"sparsity", "phase", "seconds", "peak_memory_MB"};
+  return columns;
+}
+
 const Cells& SpeedupSummaryColumns() {
   static const Cells columns = {"sparsity", "batch",          "threads", "precision",
                                 "isa",      "DAGs",           "time_ms", "dense_time_ms",
@@ -105,6 +120,13 @@ CsvTable LayerTable(const std::vector<LevelRecord>& records) {
 }
 CsvTable SpeedupTable(const std::vector<LevelRecord>& records) {
   return Collect(records, SpeedupColumns(), &LevelRecord::speedup);
+}
+
+CsvTable RepairTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, RepairColumns(), &LevelRecord::repair);
+}
+CsvTable TimesTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, TimesColumns(), &LevelRecord::times);
 }
 
 }  // namespace sparsify

@@ -18,6 +18,8 @@ struct LevelRecord {
   std::vector<std::string> accuracy;  // cells of rows of accuracy.csv, and so on
   std::vector<std::string> layers;
   std::vector<std::string> speedup;
+  std::vector<std::string> repair;
+  std::vector<std::string> times;
 
   void VisitFields(OptionVisitor& v);
 };
@@ -28,15 +30,19 @@ void WriteRecord(const LevelRecord& record, const std::string& path);
 /// checkpoint is missing or has another size (said with a warning). A damaged record throws.
 std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string& checkpoint_path);
 
-/// Headers of the three tables.
+/// Headers of the tables.
 const std::vector<std::string>& AccuracyColumns();
 const std::vector<std::string>& LayerColumns();
 const std::vector<std::string>& SpeedupColumns();
+const std::vector<std::string>& RepairColumns();
+const std::vector<std::string>& TimesColumns();
 
 /// All records' rows as one table each.
 CsvTable AccuracyTable(const std::vector<LevelRecord>& records);
 CsvTable LayerTable(const std::vector<LevelRecord>& records);
 CsvTable SpeedupTable(const std::vector<LevelRecord>& records);
+CsvTable RepairTable(const std::vector<LevelRecord>& records);
+CsvTable TimesTable(const std::vector<LevelRecord>& records);
 /// The columns of the speed-up table that fit a terminal or a page.
 const std::vector<std::string>& SpeedupSummaryColumns();
 

@@ -149,6 +149,33 @@ std::vector<std::string> SpeedupCells(const PreparedRun& run, const std::vector<
   return cells;
 }
 
+std::vector<std::string> RepairCells(double percent, const std::vector<RepairedUnit>& units) {
+  std::vector<std::string> cells;
+  for (const RepairedUnit& unit : units) {
+    const std::vector<std::string> row = {FormatPercent(percent),
+                                          unit.name,
+                                          fmt::format("{:.6f}", unit.loss_before),
+                                          fmt::format("{:.6f}", unit.loss_after),
+                                          fmt::format("{}", unit.steps),
+                                          fmt::format("{}", unit.samples),
+                                          fmt::format("{:.3f}", unit.seconds),
+                                          unit.remark,
+                                          unit.unrepaired};
+    cells.insert(cells.end(), row.begin(), row.end());
+  }
+  return cells;
+}
+
+std::vector<std::string> TimesCells(double percent, const PhaseClock& clock) {
+  std::vector<std::string> cells;
+  for (const auto& [phase, seconds] : clock.phases()) {
+    const std::vector<std::string> row = {FormatPercent(percent), phase,
+                                          fmt::format("{:.2f}", seconds), Megabytes(PeakMemory())};
+    cells.insert(cells.end(), row.begin(), row.end());
+  }
+  return cells;
+}
+
 std::vector<std::string> LayerCells(const PreparedRun& run, double percent,
                                     const std::vector<LayerSparsity>& layers,
                                     const std::vector<SpeedRow>& rows) {

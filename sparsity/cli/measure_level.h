@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "reconstruction/repair.h"
 #include "sparsity/cli/level_record.h"
+#include "sparsity/cli/phase_clock.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/executor/measure.h"
 #include "sparsity/training/evaluate.h"
@@ -28,6 +30,10 @@ std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph,
 
 /// Rows of speedup.csv, cells in sequence.
 std::vector<std::string> SpeedupCells(const PreparedRun& run, const std::vector<SpeedRow>& rows);
+
+/// Rows of repair.csv and times.csv, cells in sequence.
+std::vector<std::string> RepairCells(double percent, const std::vector<RepairedUnit>& units);
+std::vector<std::string> TimesCells(double percent, const PhaseClock& clock);
 
 /// Rows of layers.csv, cells in sequence; kernels and times are the first measurement's.
 std::vector<std::string> LayerCells(const PreparedRun& run, double percent,

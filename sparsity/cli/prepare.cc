@@ -140,7 +140,7 @@ std::string DescribeMeasurements(const PreparedRun& run) {
 
 bool Repairs(const RunConfig& config) {
   const auto& repair = config.sparsity.reconstruction;
-  return repair && NotBuilt(*repair).empty();
+  return repair.has_value();
 }
 
 bool RepairsLayerwise(const RunConfig& config) {

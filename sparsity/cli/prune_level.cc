@@ -1,17 +1,18 @@
 #include "sparsity/cli/prune_level.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
 
-#include "reconstruction/least_squares_repair.h"
 #include "sparsity/allocation/prune_network.h"
 #include "sparsity/base/log.h"
-#include "sparsity/base/text.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/cli/partial_level.h"
+#include "sparsity/cli/repair_level.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/version.h"
 #include "sparsity/mask/fake_sparse.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -25,48 +26,17 @@ std::string UtcNow() {
   return text;
 }
 
-double MeanLoss(const std::vector<LeastSquaresRepairReport>& layers,
-                double LeastSquaresRepairReport::*loss) {
-  double sum = 0;
-  int64_t count = 0;
-  for (const LeastSquaresRepairReport& layer : layers) {
-    if (!layer.unrepaired.empty()) continue;
-    sum += layer.*loss;
-    ++count;
-  }
-  return count > 0 ? sum / static_cast<double>(count) : 0;
+std::vector<Layer> LayersOf(const Graph& graph) {
+  return FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
 }
 
-void RepairLevel(const PreparedRun& run, size_t level, Graph& graph,
-                 const std::map<std::string, Mask>& masks) {
-  const auto start = std::chrono::steady_clock::now();
-  const ReconstructionOptions& chosen = *run.config.sparsity.reconstruction;
-  LeastSquaresRepairOptions options;
-  options.damping = chosen.damping;
-  options.max_positions = chosen.max_positions;
-  options.memory_limit_mb = chosen.memory_limit;
-  options.seed = static_cast<uint64_t>(run.config.seed);
-  options.progress = fmt::format("repair {} %", FormatPercent(run.levels[level]));
-  const auto reports =
-      RepairByLeastSquares(graph, run.model.graph, masks, run.layers, *run.calibration, options);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  Note(
-      "{} %: repaired {} of {} masked layers in {}; mean layer error {:.2f} → {:.2f} % of the "
-      "variance",
-      FormatPercent(run.levels[level]),
-      std::count_if(reports.begin(), reports.end(),
-                    [](const auto& layer) { return layer.unrepaired.empty(); }),
-      reports.size(), FormatSeconds(seconds.count()),
-      MeanLoss(reports, &LeastSquaresRepairReport::loss_before) * 100,
-      MeanLoss(reports, &LeastSquaresRepairReport::loss_after) * 100);
-}
-
-}  // namespace
-
-Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator) {
-  Checkpoint checkpoint = run.model;
-  PrunedNetwork pruned = PruneNetwork(checkpoint.graph, run.layers, run.targets[level], generator,
-                                      static_cast<uint64_t>(run.config.seed));
+/// The network that a level starts from, with new masks baked in; `pruned` records them.
+Checkpoint MaskLevel(const PreparedRun& run, size_t level, const MaskGenerator& generator,
+                     const Checkpoint& start, std::vector<PrunedLayer>& layers) {
+  Checkpoint checkpoint = start;
+  PrunedNetwork pruned =
+      PruneNetwork(checkpoint.graph, LayersOf(checkpoint.graph), run.targets[level], generator,
+                   static_cast<uint64_t>(run.config.seed));
   if (run.config.sparsity.fake_sparse.weight_correction) {
     for (const auto& [name, mask] : pruned.masks) {
       const ValueId weight = checkpoint.graph.FindValue(name);
@@ -74,29 +44,61 @@ Checkpoint PruneLevel(const PreparedRun& run, size_t level, const MaskGenerator&
     }
   }
   BakeMasks(checkpoint.graph, pruned.masks);
-  if (run.calibration) {
-    RepairLevel(run, level, checkpoint.graph, pruned.masks);
-    BakeMasks(checkpoint.graph, pruned.masks);  // a weight that became zero counts as pruned
-  }
   checkpoint.masks = std::move(pruned.masks);
+  layers = std::move(pruned.layers);
+  return checkpoint;
+}
+
+/// Achieved sparsities as the final masks have them.
+void RecordSparsity(const PreparedRun& run, size_t level, const std::vector<PrunedLayer>& layers,
+                    Checkpoint& checkpoint) {
   checkpoint.layers.clear();
-  for (const PrunedLayer& layer : pruned.layers) {
-    checkpoint.layers.push_back({layer.name, layer.requested, layer.achieved, layer.skipped});
+  std::vector<double> achieved;
+  std::vector<std::string> skipped;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Graph& graph = run.model.graph;
+    const auto mask = checkpoint.masks.find(graph.value(run.layers[i].weight).name);
+    achieved.push_back(mask == checkpoint.masks.end() ? 0 : mask->second.Sparsity());
+    skipped.push_back(layers[i].skipped);
+    checkpoint.layers.push_back(
+        {layers[i].name, layers[i].requested, achieved.back(), layers[i].skipped});
   }
-  checkpoint.metrics.clear();
   checkpoint.requested_sparsity = run.levels[level] / 100;
-  checkpoint.achieved_sparsity = pruned.achieved.selected;
-  checkpoint.configuration = ResolvedConfig(run.config);
-  checkpoint.history.push_back(
-      {UtcNow(), std::string(Version()),
-       fmt::format("pruned {} % with {} from {}", FormatPercent(run.levels[level]),
-                   generator.type(), run.network)});
-  if (run.calibration) {
-    checkpoint.history.push_back(
-        {UtcNow(), std::string(Version()),
-         fmt::format("repaired by least squares on {} images of {}", run.calibration->size(),
-                     run.config.data.calibration->path)});
+  checkpoint.achieved_sparsity = SumSparsity(run.layers, skipped, achieved).selected;
+}
+
+void RecordHistory(const PreparedRun& run, size_t level, const MaskGenerator& generator,
+                   Checkpoint& checkpoint) {
+  const auto add = [&](std::string action) {
+    checkpoint.history.push_back({UtcNow(), std::string(Version()), std::move(action)});
+  };
+  add(fmt::format("pruned {} % with {} from {}", FormatPercent(run.levels[level]), generator.type(),
+                  run.network));
+  if (run.calibration && run.config.sparsity.reconstruction) add(DescribeRepair(run));
+}
+
+}  // namespace
+
+Checkpoint PruneLevel(const LevelRequest& request, const MaskGenerator& generator,
+                      std::vector<RepairedUnit>& repaired, PhaseClock& clock) {
+  const PreparedRun& run = request.run;
+  const Checkpoint& start = request.previous != nullptr ? *request.previous : run.model;
+  std::vector<PrunedLayer> layers;
+  Checkpoint checkpoint =
+      clock.Time("masks", [&] { return MaskLevel(run, request.level, generator, start, layers); });
+  if (run.calibration && run.config.sparsity.reconstruction) {
+    const PartialLevel partial(request.partial_path);
+    const int64_t finished = partial.Restore(checkpoint);
+    const auto& progressive = run.config.sparsity.progressive;
+    const bool previous = progressive && progressive->teacher == "previous";
+    repaired = RepairLevel(run, request.level, previous ? start.graph : run.model.graph, checkpoint,
+                           finished, request.partial_path, clock);
+    BakeMasks(checkpoint.graph, checkpoint.masks);  // a weight that became zero counts as pruned
   }
+  RecordSparsity(run, request.level, layers, checkpoint);
+  checkpoint.metrics.clear();
+  checkpoint.configuration = ResolvedConfig(run.config);
+  RecordHistory(run, request.level, generator, checkpoint);
   return checkpoint;
 }
 

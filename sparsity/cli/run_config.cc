@@ -43,6 +43,19 @@ std::vector<double> RequestedLevels(const RunConfig& config) {
   return {};
 }
 
+/// Methods that choose masks know single weights, N:M groups and blocks.
+void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument& document) {
+  if (!options.reconstruction || !options.reconstruction->ChoosesMasks()) return;
+  const MaskGeneratorOptions& masks = options.mask_generator;
+  const bool filters = (masks.type == "NormalMaskGenerator" && masks.normal.structured) ||
+                       masks.type == "FPGMMaskGenerator" || masks.type == "NuclearMaskGenerator";
+  if (!filters) return;
+  FailUsage(document.Where("sparsity.reconstruction.method"),
+            "{} chooses single weights, N:M groups or blocks, but {} prunes whole filters; use "
+            "method: least_squares",
+            options.reconstruction->method, masks.type);
+}
+
 /// Runs `body`; an Error of it gets the place of `key` in front.
 template <class Body>
 auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
@@ -109,11 +122,12 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
     CheckIncreasing(config.sparsity.progressive->sparsity_tables, document.Where(kProgressiveKey));
   }
   const auto& repair = config.sparsity.reconstruction;
-  if (repair && NotBuilt(*repair).empty() && !config.data.calibration) {
+  if (repair && !config.data.calibration) {
     FailUsage(document.Where("data.calibration"),
               "missing; reconstruction needs images, e.g. "
               "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
   }
+  CheckMethodFitsMasks(config.sparsity, document);
   WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
   if (NotBuilt(config.sparsity.mask_generator).empty()) {
     WithPlace(document, "sparsity.mask_generator",
@@ -148,14 +162,6 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
   add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(), "");
-  if (s.reconstruction) {
-    add("sparsity.reconstruction", NotBuilt(*s.reconstruction),
-        "method: least_squares is; --set sparsity.reconstruction=None prunes without repair");
-  }
-  if (s.progressive) {
-    add("sparsity.progressive", "progressive sparsification is not built yet",
-        "--set sparsity.progressive=None and a sweep prune each level from the dense network");
-  }
   if (config.benchmark) {
     for (const std::string& precision : config.benchmark->precision) {
       if (precision == "f32") continue;

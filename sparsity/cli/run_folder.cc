@@ -78,6 +78,10 @@ std::string RunFiles::Checkpoint(double percent) const {
   return fmt::format("{}/checkpoints/sparsity_{}.h5", folder_, FormatPercent(percent));
 }
 
+std::string RunFiles::Partial(double percent) const {
+  return fmt::format("{}/records/sparsity_{}.partial.h5", folder_, FormatPercent(percent));
+}
+
 std::string RunFiles::Record(double percent) const {
   if (percent == 0) return folder_ + "/records/dense.yaml";
   return fmt::format("{}/records/sparsity_{}.yaml", folder_, FormatPercent(percent));

@@ -20,9 +20,13 @@ class RunFiles {
   std::string Accuracy() const { return folder_ + "/accuracy.csv"; }
   std::string Speedup() const { return folder_ + "/speedup.csv"; }
   std::string Layers() const { return folder_ + "/layers.csv"; }
+  std::string Repair() const { return folder_ + "/repair.csv"; }
+  std::string Times() const { return folder_ + "/times.csv"; }
   std::string Report() const { return folder_ + "/report.html"; }
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;
+  /// An unfinished repair of a level.
+  std::string Partial(double percent) const;
   /// The record of a finished level; 0 is the dense network.
   std::string Record(double percent) const;
 

@@ -48,7 +48,7 @@ ReportSection AccuracySection(const CsvTable& accuracy) {
   }
   section.text =
       "Top-1 and top-5 of the labelled images, and the share of images on which the sparse network "
-      "gives the dense network's answer. No weight was repaired after pruning.";
+      "gives the dense network's answer.";
   Plot plot;
   plot.title = "Accuracy against sparsity";
   plot.x_label = "sparsity of the pruned layers, %";
@@ -128,6 +128,35 @@ ReportSection LayerSection(const CsvTable& layers, const std::vector<LevelRecord
   return section;
 }
 
+ReportSection RepairSection(const CsvTable& repair) {
+  ReportSection section;
+  section.heading = "Repair";
+  section.text =
+      "For each repaired unit the mean squared difference of its outputs from the dense network's, "
+      "relative to their variance, with the dense weights masked and with the new ones.";
+  Plot plot;
+  plot.title = "Error of each unit after repair";
+  plot.y_label = "share of the variance";
+  plot.bars = true;
+  std::vector<std::string> levels;
+  for (const auto& row : repair.rows) {
+    if (row[repair.Column("unit")] == "polish") continue;  // its loss is of another kind
+    const std::string& level = row[repair.Column("sparsity")];
+    if (levels.empty() || levels.back() != level) {
+      levels.push_back(level);
+      plot.series.push_back({level + " %", {}});
+      plot.categories.clear();
+    }
+    auto& points = plot.series.back().points;
+    plot.categories.push_back(row[repair.Column("unit")]);
+    points.emplace_back(static_cast<double>(points.size()),
+                        Number(row[repair.Column("error_after")]).value_or(0));
+  }
+  section.plots.push_back(std::move(plot));
+  section.tables.emplace_back("repair.csv", repair);
+  return section;
+}
+
 }  // namespace
 
 Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>& records,
@@ -137,6 +166,14 @@ Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>&
   report.subtitle = fmt::format("sparsify {}", Version());
   report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(SpeedupTable(records)),
                      LayerSection(LayerTable(records), records)};
+  const CsvTable repair = RepairTable(records);
+  if (!repair.rows.empty()) report.sections.push_back(RepairSection(repair));
+  report.sections.push_back({"Time",
+                             "Where the time of each level went, and the most memory the program "
+                             "had taken by its end.",
+                             {},
+                             {{"times.csv", TimesTable(records)}},
+                             ""});
   report.sections.push_back({"Machine", "", {}, {{"where this ran", MachineTable()}}, ""});
   report.sections.push_back(
       {"Configuration", "Every key, defaults included.", {}, {}, configuration});

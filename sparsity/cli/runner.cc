@@ -7,6 +7,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
 #include "sparsity/cli/measure_level.h"
+#include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/prune_level.h"
 #include "sparsity/cli/run_report.h"
 #include "sparsity/io/checkpoint.h"
@@ -62,6 +63,8 @@ void Runner::Finish(LevelRecord record, double percent, bool is_new) {
   if (run_.evaluation) WriteCsv(AccuracyTable(records_), files_.Accuracy());
   if (run_.config.benchmark) WriteCsv(SpeedupTable(records_), files_.Speedup());
   WriteCsv(LayerTable(records_), files_.Layers());
+  if (run_.calibration) WriteCsv(RepairTable(records_), files_.Repair());
+  WriteCsv(TimesTable(records_), files_.Times());
 }
 
 void Runner::RunDense() {
@@ -72,33 +75,55 @@ void Runner::RunDense() {
     return;
   }
   LevelRecord record;
-  if (run_.evaluation) record.accuracy = EvaluateDense();
+  PhaseClock clock;
+  if (run_.evaluation) record.accuracy = clock.Time("evaluate", [&] { return EvaluateDense(); });
   std::vector<LayerSparsity> layers;
   for (size_t i = 0; i < run_.layers.size(); ++i) {
     layers.push_back({run_.layers[i].name, 0, 0, run_.skipped[i]});
   }
-  const auto speed = MeasureNetwork(run_, run_.model.graph, 0);
+  const auto speed =
+      clock.Time("benchmark", [&] { return MeasureNetwork(run_, run_.model.graph, 0); });
   NoteSpeed(0, speed);
   record.speedup = SpeedupCells(run_, speed);
   record.layers = LayerCells(run_, 0, layers, speed);
+  record.times = TimesCells(0, clock);
   Finish(std::move(record), 0, true);
 }
 
 void Runner::RunLevel(size_t index) {
   const double percent = run_.levels[index];
   if (Restore(percent)) return;
-  Checkpoint checkpoint = PruneLevel(run_, index, *generator_);
+  const std::optional<Checkpoint> previous = PreviousStage(index);
+  PhaseClock clock;
+  std::vector<RepairedUnit> repaired;
+  Checkpoint checkpoint =
+      PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},
+                 *generator_, repaired, clock);
   WarnOfMissedTarget(checkpoint);
   LevelRecord record;
-  if (run_.evaluation) record.accuracy = EvaluateLevel(percent, checkpoint);
-  const auto speed = MeasureNetwork(run_, checkpoint.graph, percent);
+  if (run_.evaluation) {
+    record.accuracy = clock.Time("evaluate", [&] { return EvaluateLevel(percent, checkpoint); });
+  }
+  const auto speed =
+      clock.Time("benchmark", [&] { return MeasureNetwork(run_, checkpoint.graph, percent); });
   NoteSpeed(percent, speed);
+  Note("{}: time: {}", LevelName(percent), clock.Describe());
+  record.repair = RepairCells(percent, repaired);
+  record.times = TimesCells(percent, clock);
   record.speedup = SpeedupCells(run_, speed);
   record.layers = LayerCells(run_, percent, checkpoint.layers, speed);
   const std::string path = files_.Checkpoint(percent);
   SaveCheckpoint(checkpoint, path);
   record.checkpoint_bytes = FileSize(path);
   Finish(std::move(record), percent, true);
+  PartialLevel(files_.Partial(percent)).Remove();
+}
+
+/// What a progressive level starts from: the checkpoint of the level before, as it is on disk, so
+/// that a resumed run starts from the same.
+std::optional<Checkpoint> Runner::PreviousStage(size_t index) const {
+  if (!run_.config.sparsity.progressive || index == 0) return std::nullopt;
+  return LoadCheckpoint(files_.Checkpoint(run_.levels[index - 1]));
 }
 
 std::vector<std::string> Runner::EvaluateDense() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sparsity/cli/dense_result.h"
@@ -31,6 +32,7 @@ class Runner {
   void RunLevel(size_t index);
   std::vector<std::string> EvaluateDense();
   std::vector<std::string> EvaluateLevel(double percent, Checkpoint& checkpoint);
+  std::optional<Checkpoint> PreviousStage(size_t index) const;
 
   const PreparedRun& run_;
   const RunFiles& files_;

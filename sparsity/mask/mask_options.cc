@@ -41,7 +41,9 @@ std::unique_ptr<MaskGenerator> MakePlain(const MaskGeneratorOptions&) {
 
 using Options = MaskGeneratorOptions;
 
-constexpr std::string_view kCalibration = "it needs calibration data while masks are made";
+constexpr std::string_view kCalibration = 
+    "it needs activations while masks are made; reconstruction.method: wanda and obs choose masks "
+    "so";
 constexpr std::string_view kTraining = "it learns its mask during training";
 
 constexpr TypeRow kTypes[] = {

@@ -87,6 +87,18 @@ class PipelineTest : public ::testing::Test {
     return output_;
   }
 
+  std::string Calibration() const {
+    return fmt::format("data.calibration={{type: idx, path: {}, labels: {}}}",
+                       folder_.Path("images.idx"), folder_.Path("labels.idx"));
+  }
+
+  /// The weight and the bits of its mask in the checkpoint of a level.
+  std::pair<Tensor, Mask> Weight(double percent, const std::string& name) const {
+    const Checkpoint checkpoint = LoadModelFile(files_.Checkpoint(percent));
+    return {checkpoint.graph.value(checkpoint.graph.FindValue(name)).data,
+            checkpoint.masks.at(name)};
+  }
+
   static std::vector<std::string> Column(const std::string& path, const std::string& name) {
     const CsvTable table = ReadCsv(path);
     std::vector<std::string> cells;
@@ -172,28 +184,26 @@ TEST_F(PipelineTest, DryRunWritesNothing) {
 }
 
 TEST_F(PipelineTest, WhatIsNotBuiltIsRefusedBeforeAnyWorkAndAfterThePlan) {
-  const std::vector<std::string> sets = {"sparsity.reconstruction={max_count: 10}"};
+  const std::vector<std::string> sets = {"sparsity.mask_generator={type: WandaMaskGenerator}"};
   EXPECT_THAT(ErrorOf([&] { Run(sets); }), HasSubstr("is not built yet"));
   EXPECT_EQ(output_, "");
   EXPECT_FALSE(fs::exists(files_.folder()));
   EXPECT_THAT(
       ErrorOf([&] { Run(sets, {.dry_run = true}); }),
-      HasSubstr("--set sparsity.reconstruction={max_count: 10}: sparsity.reconstruction: "
-                "repairing weights by method: adam is not built yet; method: least_squares is"));
-  EXPECT_THAT(output_, HasSubstr("repair: layer-wise"));
+      HasSubstr("--set sparsity.mask_generator={type: WandaMaskGenerator}: "
+                "sparsity.mask_generator.type: WandaMaskGenerator is not built yet: it needs "
+                "activations while masks are made"));
+  EXPECT_THAT(output_, HasSubstr("repair: none"));
 }
 
 TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
-  const std::string calibration =
-      fmt::format("data.calibration={{type: idx, path: {}, labels: {}}}",
-                  folder_.Path("images.idx"), folder_.Path("labels.idx"));
   const std::vector<std::string> sets = {
-      calibration, "sparsity.reconstruction={method: least_squares}",
+      Calibration(), "sparsity.reconstruction={method: least_squares}",
       "sparsity.mask_generator={kwargs: {row_normalized: True}}"};
-  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least squares on 21 images of "));
+  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least_squares on 21 images of "));
   Run(sets);
   EXPECT_TRUE(log_.Contains("1 batch normalisations are folded into the layers before them"));
-  EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 masked layers in "));
+  EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 units in "));
   EXPECT_THAT(Column(files_.Accuracy(), "method"),
               ElementsAre("dense", "NormalMaskGenerator/Uniform/least_squares",
                           "NormalMaskGenerator/Uniform/least_squares"));
@@ -203,11 +213,75 @@ TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
   EXPECT_EQ(repaired.masks.at("conv2.weight").CountPruned(), 16 * 16 * 9 * 3 / 4);
   EXPECT_NE(repaired.graph.FindValue("conv1.bias"), kNoValue);
   EXPECT_THAT(repaired.history.back().action,
-              HasSubstr("repaired by least squares on 21 images of "));
+              HasSubstr("repaired by least_squares on 21 images of "));
   const double agreement = std::stod(Column(files_.Accuracy(), "agreement")[2]);
   fs::remove_all(files_.folder());
   Run({"sparsity.mask_generator={kwargs: {row_normalized: True}}"});
   EXPECT_GE(agreement, std::stod(Column(files_.Accuracy(), "agreement")[2]));
+}
+
+TEST_F(PipelineTest, EveryMethodRunsAndLeavesItsTables) {
+  for (const char* method : {"adam, max_count: 5", "least_squares", "obs", "sparse_gpt", "wanda",
+                             "statistics", "least_squares, polish: {max_count: 3, batch: 4}"}) {
+    SCOPED_TRACE(method);
+    fs::remove_all(files_.folder());
+    Run({Calibration(), fmt::format("sparsity.reconstruction={{method: {}}}", method),
+         "benchmark=None", "sweep=[75]"});
+    EXPECT_EQ(Weight(75, "conv2.weight").second.CountPruned(), 16 * 16 * 9 * 3 / 4);
+    EXPECT_EQ(CountZeros(Weight(75, "conv2.weight").first), 16 * 16 * 9 * 3 / 4);
+    EXPECT_THAT(Column(files_.Repair(), "unit"), ::testing::Contains(HasSubstr("conv2")));
+    EXPECT_THAT(Column(files_.Times(), "phase"), ::testing::Contains(HasSubstr("repair: ")));
+    EXPECT_THAT(ReadFile(files_.Report(), 1 << 24), HasSubstr("Error of each unit after repair"));
+    EXPECT_FALSE(fs::exists(files_.Partial(75)));
+  }
+}
+
+TEST_F(PipelineTest, ProgressiveStagesStartFromTheOneBefore) {
+  for (const char* teacher : {"dense", "previous"}) {
+    fs::remove_all(files_.folder());
+    const std::vector<std::string> sets = {
+        Calibration(), "sparsity.reconstruction={method: least_squares}", "benchmark=None",
+        "sweep=[]",
+        fmt::format("sparsity.progressive={{sparsity_tables: [0.25, 0.5, 0.75], "
+                    "teacher: {}}}",
+                    teacher)};
+    Run(sets);
+    EXPECT_THAT(Column(files_.Accuracy(), "sparsity"), ElementsAre("0", "25", "50", "75"));
+    const auto [weight, mask] = Weight(75, "conv2.weight");
+    const Mask before = Weight(50, "conv2.weight").second;
+    for (int64_t i = 0; i < mask.size(); ++i) {
+      ASSERT_TRUE(before[i] || !mask[i]) << "weight " << i << " came back";
+    }
+    // A run that lost its last stage makes it again from the file of the one before.
+    fs::remove(files_.Record(75));
+    fs::remove(files_.Report());
+    Run(sets, {.resume = true});
+    const auto [again, same] = Weight(75, "conv2.weight");
+    EXPECT_EQ(same, mask);
+    for (int64_t i = 0; i < weight.size(); ++i) ASSERT_EQ(again[i], weight[i]);
+  }
+}
+
+TEST_F(PipelineTest, ARepairGoesOnWithinALevel) {
+  const std::vector<std::string> sets = {Calibration(), "benchmark=None", "sweep=[75]",
+                                         "sparsity.reconstruction={method: least_squares}"};
+  Run(sets);
+  const auto [weight, mask] = Weight(75, "conv2.weight");
+  // The state behind the first layer, as an interrupted run leaves it.
+  Checkpoint partial = LoadModelFile(files_.Checkpoint(75));
+  const Checkpoint dense = LoadModelFile(folder_.Path("tiny.h5"));
+  Tensor& second = partial.graph.mutable_value(partial.graph.FindValue("conv2.weight")).data;
+  second = dense.graph.value(dense.graph.FindValue("conv2.weight")).data;
+  ApplyMask(mask, second);
+  partial.metrics = {{"finished_units", 1}};
+  fs::remove(files_.Record(75));
+  fs::remove(files_.Report());
+  SaveCheckpoint(partial, files_.Partial(75));
+  Run(sets, {.resume = true});
+  EXPECT_TRUE(log_.Contains("75 %: goes on behind unit 1 of an earlier run"));
+  const Tensor again = Weight(75, "conv2.weight").first;
+  for (int64_t i = 0; i < weight.size(); ++i) ASSERT_NEAR(again[i], weight[i], 1e-6);
+  EXPECT_FALSE(fs::exists(files_.Partial(75)));
 }
 
 TEST_F(PipelineTest, WithoutDataOrBenchmarkTheRestStillRuns) {

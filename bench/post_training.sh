@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# The post-training tables of docs/results.md: runs rows of one network, one after the other,
+# and prints a table of all of them. A row that is finished already is not run again.
+#   bench/post_training.sh NETWORK MODELS IMAGES OUTPUT LEVELS ROW…
+#     NETWORK  e.g. imagenet_mobilenetv2_1.0; MODELS holds NETWORK.onnx
+#     IMAGES   holds imagenet/{calibration,validation} or imagenette/{train,validation}
+#     LEVELS   e.g. 50,60 (percent)
+#     ROW      none, published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
+#              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
+#              wanda, statistics, nm (2:4); row@256: with so many calibration images;
+#              row+N: with at most N optimiser steps
+# SPARSIFY names the program (default: build/sparsity/cli/sparsify).
+set -euo pipefail
+[[ $# -ge 6 ]] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+network=$1 models=$2 images=$3 output=$4 levels=$5
+shift 5
+cd "$(dirname "$0")/.."
+sparsify=${SPARSIFY:-build/sparsity/cli/sparsify}
+
+case $network in
+  imagenet_squeezenet*)
+    transform='{center_crop: 227, color: bgr, scale: 1, mean: [104, 117, 123], std: [1, 1, 1]}'
+    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+  imagenet_mobilenetv1*)
+    transform='{center_crop: 224, color: rgb, scale: 0.00784313725490196, mean: [1], std: [1]}'
+    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+  imagenet_*)
+    transform='{center_crop: 224, color: rgb, scale: 0.00784313725490196, mean: [1], std: [1], label_offset: 1}'
+    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+  *)
+    transform='{resize: [224, 224], color: rgb, scale: 0.00392157, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}'
+    calibration=$images/imagenette/train evaluation=$images/imagenette/validation ;;
+esac
+
+# The --set arguments of a row, one a line.
+settings() {
+  local least='{method: least_squares}'
+  local adam='{pattern: PATTERN, max_count: STEPS, weight_lr: 0.00001}'
+  local plain='{type: NormalMaskGenerator}'
+  case $1 in
+    none) echo 'sparsity.reconstruction=None' ;;
+    published | block)
+      local pattern=layer
+      [[ $1 == block ]] && pattern=block
+      adam=${adam/PATTERN/$pattern}
+      echo "sparsity.reconstruction=${adam/STEPS/${2:-20000}}"
+      echo "sparsity.mask_generator=$plain"
+      echo 'sparsity.allocation={type: Uniform}'
+      echo 'sparsity.layers={}' ;;
+    uniform) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: Uniform}' ;;
+    erk) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: ERK}' ;;
+    best) echo "sparsity.reconstruction=$least" ;;
+    polish) echo "sparsity.reconstruction.polish.max_count=${2:-600}" ;;
+    obs | sparse_gpt | wanda | statistics) echo "sparsity.reconstruction={method: $1}" ;;
+    nm)
+      echo "sparsity.reconstruction=$least"
+      echo 'sparsity.mask_generator={type: NMMaskGenerator, kwargs: {n: 2, m: 4}}'
+      echo 'sparsity.allocation={type: Uniform}' ;;
+    *) echo "unknown row: $1" >&2; return 1 ;;
+  esac
+}
+
+folders=()
+for row in "$@"; do
+  name=${row%%[@+]*}
+  count=1000
+  steps=
+  [[ $row =~ @([0-9]+) ]] && count=${BASH_REMATCH[1]}
+  [[ $row =~ \+([0-9]+) ]] && steps=${BASH_REMATCH[1]}
+  folder=$output/$network/$row
+  folders+=("$folder")
+  [[ -f $folder/report.html ]] && continue
+  arguments=()
+  while IFS= read -r setting; do arguments+=(--set "$setting"); done < <(settings "$name" "$steps")
+  resume=()
+  [[ -d $folder ]] && resume=(--resume)
+  # The curves of one network serve every row that measures them.
+  curves=$output/$network/sensitivity.csv
+  if [[ -f $curves && $name =~ ^(best|polish|obs|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
+    arguments+=(--set "sparsity.allocation.curves_file=$curves")
+  fi
+  "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \
+    --set model.path="$models/$network.onnx" --set data.transform="$transform" \
+    --set data.calibration.path="$calibration" --set data.calibration.count="$count" \
+    --set data.evaluation.path="$evaluation" --set "sweep=[$levels]" "${arguments[@]}" \
+    --output "$folder" -q
+  [[ -f $curves || ! -f $folder/sensitivity.csv ]] || cp "$folder/sensitivity.csv" "$curves"
+done
+bench/accuracy_table.py "${folders[@]}"

@@ -1,0 +1,218 @@
+#include "sparsity/cli/repair_level.h"
+
+#include <algorithm>
+
+#include "reconstruction/distill.h"
+#include "reconstruction/layer_repair.h"
+#include "reconstruction/unit_repair.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/text.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/cli/partial_level.h"
+#include "sparsity/cli/run_folder.h"
+#include "sparsity/mask/mask_generator.h"
+#include "sparsity/ops/infer_shapes.h"
+
+namespace sparsify {
+namespace {
+
+constexpr int64_t kCalibrationBatch = 64;  // cali_batchsize batches of this make the published set
+
+/// The pattern in which a method that chooses masks must choose them.
+PrunePattern PatternOf(const MaskGeneratorOptions& masks) {
+  PrunePattern pattern;
+  if (masks.type == "NMMaskGenerator") {
+    pattern.kind = PruneKind::kNM;
+    pattern.n = masks.nm.n;
+    pattern.m = masks.nm.m;
+  } else if (masks.type == "BlockMaskGenerator") {
+    pattern.kind = PruneKind::kBlock;
+    pattern.block_outputs = masks.block.block.at(0);
+    pattern.block_inputs = masks.block.block.at(1);
+  }
+  return pattern;
+}
+
+LayerRepairMethod MethodFromName(const std::string& name) {
+  if (name == "obs") return LayerRepairMethod::kObs;
+  if (name == "sparse_gpt") return LayerRepairMethod::kSparseGpt;
+  if (name == "wanda") return LayerRepairMethod::kWanda;
+  if (name == "statistics") return LayerRepairMethod::kStatistics;
+  return LayerRepairMethod::kLeastSquares;
+}
+
+LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
+  const ReconstructionOptions& chosen = *sparsity.reconstruction;
+  LayerRepairOptions options;
+  options.method = MethodFromName(chosen.method);
+  options.pattern = PatternOf(sparsity.mask_generator);
+  options.damping = chosen.damping;
+  options.max_positions = chosen.max_positions;
+  options.memory_limit_mb = chosen.memory_limit;
+  options.statistics_correction = chosen.statistics_correction;
+  return options;
+}
+
+/// A mask made anew from the weights while they change (mask_is_static: False).
+std::function<Mask(const std::string&, const Tensor&)> MaskMaker(
+    const RepairTask& task, std::shared_ptr<const MaskGenerator> generator) {
+  struct Known {
+    double sparsity = 0;
+    MaskContext context;
+  };
+  std::map<std::string, Known> known;
+  for (size_t i = 0; i < task.layers.size(); ++i) {
+    const Layer& layer = task.layers[i];
+    const std::string& name = task.student.value(layer.weight).name;
+    const auto mask = task.masks.find(name);
+    if (mask == task.masks.end()) continue;
+    known[name] = {mask->second.Sparsity(), {layer.name, layer.groups, task.seed, i}};
+  }
+  return [known, generator](const std::string& name, const Tensor& weight) {
+    const Known& layer = known.at(name);
+    return generator->Generate(weight, layer.sparsity, layer.context);
+  };
+}
+
+UnitRepairOptions UnitOptions(const SparsityOptions& sparsity) {
+  const ReconstructionOptions& chosen = *sparsity.reconstruction;
+  UnitRepairOptions options;
+  options.pattern = UnitPatternFromName("reconstruction.pattern", chosen.pattern);
+  options.max_count = chosen.max_count;
+  options.weight_lr = chosen.weight_lr;
+  options.bias_lr = chosen.bias_lr;
+  options.use_dense_inps = chosen.use_dense_inps;
+  options.bias_correction = chosen.bias_correction;
+  options.weight_correction = chosen.weight_correction;
+  options.early_stop = chosen.early_stop;
+  options.mix_batches = chosen.mix_batches;
+  options.held_back = chosen.held_back;
+  options.patience = chosen.patience;
+  options.batch = kCalibrationBatch;
+  options.batches = sparsity.cali_batchsize;
+  options.memory_limit_mb = chosen.memory_limit;
+  options.keep_in_memory = chosen.keep_gpu;
+  options.mask_is_static = sparsity.fake_sparse.mask_is_static;
+  return options;
+}
+
+DistillOptions PolishOf(const PolishOptions& chosen) {
+  DistillOptions options;
+  options.max_count = chosen.max_count;
+  options.batch = chosen.batch;
+  options.weight_lr = chosen.weight_lr;
+  options.warm_up = chosen.warm_up;
+  options.augment = chosen.augment;
+  options.logits_weight = chosen.logits_weight;
+  options.block_weight = chosen.block_weight;
+  return options;
+}
+
+double MeanLoss(const std::vector<RepairedUnit>& units, double RepairedUnit::*loss) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const RepairedUnit& unit : units) {
+    if (!unit.unrepaired.empty()) continue;
+    sum += unit.*loss;
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+void NoteRepair(double percent, const std::vector<RepairedUnit>& units, double seconds) {
+  Note("{} %: repaired {} of {} units in {}; mean error {:.2f} → {:.2f} % of the variance",
+       FormatPercent(percent),
+       std::count_if(units.begin(), units.end(),
+                     [](const RepairedUnit& unit) { return unit.unrepaired.empty(); }),
+       units.size(), FormatSeconds(seconds), MeanLoss(units, &RepairedUnit::loss_before) * 100,
+       MeanLoss(units, &RepairedUnit::loss_after) * 100);
+}
+
+/// One repair at work: what it needs, and the state that it leaves.
+class LevelRepair {
+ public:
+  LevelRepair(const PreparedRun& run, size_t level, const Graph& teacher, Checkpoint& student,
+              const std::string& partial_path, PhaseClock& clock)
+      : sparsity_(run.config.sparsity),
+        percent_(run.levels[level]),
+        student_(student),
+        partial_(partial_path),
+        clock_(clock),
+        layers_(
+            FindLayers(student.graph, InferShapes(student.graph, UsableBatch(student.graph, 1)))),
+        task_{.student = student.graph,
+              .teacher = teacher,
+              .masks = student.masks,
+              .layers = layers_,
+              .calibration = *run.calibration,
+              .seed = static_cast<uint64_t>(run.config.seed),
+              .title = fmt::format("repair {} %", FormatPercent(percent_))} {}
+
+  std::vector<RepairedUnit> Run(int64_t finished) {
+    const auto start = std::chrono::steady_clock::now();
+    task_.finished = finished;
+    int64_t done = finished;
+    task_.on_finished = [&](int64_t units) {
+      done = units;
+      partial_.Save(student_, units);
+    };
+    if (finished > 0) {
+      Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_), finished);
+    }
+    RepairResult result = RunMethod();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    NoteRepair(percent_, result.units, seconds.count());
+    clock_.Add("repair", result.seconds);
+    if (!sparsity_.reconstruction->polish) return result.units;
+    partial_.Save(student_, done, true);
+    return Polish(std::move(result.units));
+  }
+
+ private:
+  RepairResult RunMethod() {
+    if (!sparsity_.reconstruction->IsAdam()) return RepairLayers(task_, LayerOptions(sparsity_));
+    UnitRepairOptions options = UnitOptions(sparsity_);
+    if (!options.mask_is_static) {
+      options.make_mask = MaskMaker(task_, MakeMaskGenerator(sparsity_.mask_generator));
+    }
+    return RepairUnits(task_, options);
+  }
+
+  std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
+    task_.title = fmt::format("polish {} %", FormatPercent(percent_));
+    RepairResult result = Distill(task_, PolishOf(*sparsity_.reconstruction->polish));
+    clock_.Add("polish", result.seconds);
+    for (RepairedUnit& unit : result.units) {
+      Note("{} %: {} steps of polish in {}, loss {:.4f} → {:.4f}{}{}", FormatPercent(percent_),
+           unit.steps, FormatSeconds(unit.seconds), unit.loss_before, unit.loss_after,
+           unit.remark.empty() ? "" : "; ", unit.remark);
+      units.push_back(std::move(unit));
+    }
+    return units;
+  }
+
+  const SparsityOptions& sparsity_;
+  const double percent_;
+  Checkpoint& student_;
+  PartialLevel partial_;
+  PhaseClock& clock_;
+  const std::vector<Layer> layers_;
+  RepairTask task_;
+};
+
+}  // namespace
+
+std::vector<RepairedUnit> RepairLevel(const PreparedRun& run, size_t level, const Graph& teacher,
+                                      Checkpoint& student, int64_t finished,
+                                      const std::string& partial_path, PhaseClock& clock) {
+  return LevelRepair(run, level, teacher, student, partial_path, clock).Run(finished);
+}
+
+std::string DescribeRepair(const PreparedRun& run) {
+  const ReconstructionOptions& repair = *run.config.sparsity.reconstruction;
+  const std::string method = repair.IsAdam() ? "adam, " + repair.pattern + "-wise" : repair.method;
+  return fmt::format("repaired by {} on {} images of {}{}", method, run.calibration->size(),
+                     run.config.data.calibration->path, repair.polish ? ", polished" : "");
+}
+
+}  // namespace sparsify

@@ -1,0 +1,66 @@
+#include "sparsity/cli/partial_level.h"
+
+#include <gtest/gtest.h>
+
+#include "sparsity/base/file.h"
+#include "sparsity/base/log.h"
+#include "tests/cli/cli_test_support.h"
+#include "tests/support/graph_builder.h"
+
+namespace sparsify {
+namespace {
+
+Checkpoint Sample() {
+  testing::GraphBuilder builder("tiny");
+  const ValueId x = builder.Input({1, 4, 4});
+  Checkpoint checkpoint;
+  checkpoint.graph = builder.Finish({builder.Conv("conv", x, 1, 2, 3)});
+  checkpoint.masks["conv.weight"] = Mask(Shape{2, 1, 3, 3});
+  return checkpoint;
+}
+
+TEST(PartialLevel, RestoresWhatWasSaved) {
+  const TestFolder folder;
+  Checkpoint saved = Sample();
+  Tensor& weight = saved.graph.mutable_value(saved.graph.FindValue("conv.weight")).data;
+  weight[3] = 7;
+  PartialLevel(folder.Path("p.h5")).Save(saved, 5, true);
+  Checkpoint restored = Sample();
+  EXPECT_EQ(PartialLevel(folder.Path("p.h5")).Restore(restored), 5);
+  EXPECT_EQ(restored.graph.value(restored.graph.FindValue("conv.weight")).data[3], 7);
+  EXPECT_EQ(restored.masks, saved.masks);
+}
+
+TEST(PartialLevel, NothingOrADamagedFileMeansFromTheBeginning) {
+  const TestFolder folder;
+  const LogCapture log;
+  Checkpoint checkpoint = Sample();
+  EXPECT_EQ(PartialLevel(folder.Path("none.h5")).Restore(checkpoint), 0);
+  WriteFileAtomically(folder.Path("bad.h5"), "no checkpoint");
+  EXPECT_EQ(PartialLevel(folder.Path("bad.h5")).Restore(checkpoint), 0);
+  EXPECT_TRUE(log.Contains("this level is repaired from its beginning"));
+  SaveCheckpoint(checkpoint, folder.Path("plain.h5"));
+  EXPECT_EQ(PartialLevel(folder.Path("plain.h5")).Restore(checkpoint), 0);
+}
+
+TEST(PartialLevel, SavesRarelyUnlessForced) {
+  const TestFolder folder;
+  PartialLevel partial(folder.Path("p.h5"));
+  partial.Save(Sample(), 1);
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("p.h5")));  // nothing was at stake yet
+  partial.Save(Sample(), 2, true);
+  EXPECT_TRUE(std::filesystem::exists(folder.Path("p.h5")));
+  partial.Remove();
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("p.h5")));
+}
+
+TEST(PartialLevel, AFailedWriteIsSaidAndDoesNotStopTheRepair) {
+  const TestFolder folder;
+  const LogCapture log;
+  PartialLevel partial(folder.Path("missing/p.h5"));
+  partial.Save(Sample(), 1, true);
+  EXPECT_TRUE(log.Contains("the repair goes on, but could not be resumed within this level"));
+}
+
+}  // namespace
+}  // namespace sparsify
