@@ -5,7 +5,6 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/ops/infer_shapes.h"
-#include "sparsity/ops/op.h"
 
 namespace sparsify {
 namespace {
@@ -14,8 +13,9 @@ size_t Index(ValueId id) { return static_cast<size_t>(id); }
 
 }  // namespace
 
-Frontier::Frontier(const Graph& graph, int64_t batches, int64_t batch)
+Frontier::Frontier(const Graph& graph, int64_t batches, int64_t batch, TensorPool* pool)
     : graph_(graph),
+      pool_(pool == nullptr ? own_pool_ : *pool),
       last_reader_(graph.values().size(), -1),
       bytes_(graph.nodes().size() + 1, 0),
       kept_(static_cast<size_t>(batches)) {
@@ -57,13 +57,14 @@ const Tensor& Frontier::Advance(int64_t k, const Tensor* images, int keep, int e
          end);
   }
   Load(kept, images);
+  const auto size = [this](Tensor& output, const Shape& shape) { output = pool_.Take(shape); };
   for (int node = kept.cut; node < end; ++node) {
     if (node == keep) MoveCut(kept, keep);
-    RunNode(graph_.node(node));
+    RunNode(graph_, graph_.node(node), size, values_);
     FreeAfter(node, wanted);
   }
   if (keep == end) MoveCut(kept, keep);
-  const Tensor* result = current_.at(Index(wanted));
+  const Tensor* result = values_.current.at(Index(wanted));
   if (result == nullptr) {
     Fail(graph_.name, "\"{}\" is not known after node {}", graph_.value(wanted).name, end);
   }
@@ -71,66 +72,41 @@ const Tensor& Frontier::Advance(int64_t k, const Tensor* images, int keep, int e
 }
 
 void Frontier::Load(const Kept& kept, const Tensor* images) {
-  const size_t count = graph_.values().size();
-  owned_.clear();
-  owned_.resize(count);
-  current_.assign(count, nullptr);
-  last_reader_.resize(count, -1);
-  for (size_t i = 0; i < count; ++i) {
-    const Value& value = graph_.values()[i];
-    if (value.is_parameter) current_[i] = &value.data;
-  }
-  for (const auto& [id, tensor] : kept.values) current_[Index(id)] = &tensor;
-  current_[Index(input_)] = images;
+  for (Tensor& tensor : values_.owned) pool_.Give(std::move(tensor));
+  values_.Reset(graph_);
+  last_reader_.resize(graph_.values().size(), -1);
+  for (const auto& [id, tensor] : kept.values) values_.current[Index(id)] = &tensor;
+  values_.current[Index(input_)] = images;
 }
 
 // What crosses the new cut moves to `kept`, the rest of the old cut goes after its last reader.
 void Frontier::MoveCut(Kept& kept, int cut) {
-  std::erase_if(kept.values, [&](const auto& item) {
-    if (last_reader_[Index(item.first)] >= cut) return false;
-    current_[Index(item.first)] = nullptr;
-    return true;
-  });
-  for (size_t i = 0; i < owned_.size(); ++i) {
-    if (owned_[i].empty() || last_reader_[i] < cut) continue;
+  for (auto it = kept.values.begin(); it != kept.values.end();) {
+    auto& [id, tensor] = *it;
+    if (last_reader_[Index(id)] >= cut) {
+      ++it;
+      continue;
+    }
+    values_.current[Index(id)] = nullptr;
+    pool_.Give(std::move(tensor));
+    it = kept.values.erase(it);
+  }
+  for (size_t i = 0; i < values_.owned.size(); ++i) {
+    Tensor& made = values_.owned[i];
+    if (made.empty() || last_reader_[i] < cut) continue;
     Tensor& value = kept.values[static_cast<ValueId>(i)];
-    value = std::move(owned_[i]);
-    owned_[i] = Tensor();
-    current_[i] = &value;
+    value = std::exchange(made, Tensor());
+    values_.current[i] = &value;
   }
   kept.cut = cut;
-}
-
-void Frontier::RunNode(const Node& node) {
-  std::vector<const Tensor*> inputs;
-  std::vector<Shape> shapes;
-  for (const ValueId id : node.inputs) {
-    const Tensor* tensor = id == kNoValue ? nullptr : current_[Index(id)];
-    if (id != kNoValue && tensor == nullptr) {
-      Fail(node.name, "its input \"{}\" is not known here", graph_.value(id).name);
-    }
-    inputs.push_back(tensor);
-    shapes.push_back(tensor == nullptr ? Shape{0} : tensor->shape());
-  }
-  const auto made = OutputShapes(node, shapes);
-  std::vector<Tensor> unnamed(made.size());  // outputs that nothing asks for
-  std::vector<Tensor*> outputs;
-  for (size_t i = 0; i < made.size(); ++i) {
-    const bool named = i < node.outputs.size() && node.outputs[i] != kNoValue;
-    Tensor& tensor = named ? owned_[Index(node.outputs[i])] : unnamed[i];
-    tensor = Tensor::Uninitialized(made[i]);
-    if (named) current_[Index(node.outputs[i])] = &tensor;
-    outputs.push_back(&tensor);
-  }
-  Forward(node, inputs, outputs);
 }
 
 void Frontier::FreeAfter(int node, ValueId wanted) {
   const auto free = [&](ValueId id) {
     if (id == kNoValue || id == wanted || last_reader_[Index(id)] > node) return;
-    if (current_[Index(id)] != &owned_[Index(id)]) return;
-    owned_[Index(id)] = Tensor();
-    current_[Index(id)] = nullptr;
+    if (values_.current[Index(id)] != &values_.owned[Index(id)]) return;
+    pool_.Give(std::exchange(values_.owned[Index(id)], Tensor()));
+    values_.current[Index(id)] = nullptr;
   };
   std::for_each(graph_.node(node).inputs.begin(), graph_.node(node).inputs.end(), free);
   std::for_each(graph_.node(node).outputs.begin(), graph_.node(node).outputs.end(), free);

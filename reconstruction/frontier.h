@@ -10,7 +10,9 @@
 #include <map>
 #include <vector>
 
+#include "reconstruction/tensor_pool.h"
 #include "sparsity/graph/graph.h"
+#include "sparsity/ops/run_node.h"
 #include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
@@ -19,9 +21,12 @@ class Frontier {
  public:
   /// Nothing is kept at first: every batch stands before node 0, at the images. Keeps a
   /// reference; weights of nodes behind the cut may change and parameters may be added, the
-  /// nodes stay. `batch` is the batch size that per-image sizes are found with. Throws Error
-  /// unless the sorted graph has one input.
-  Frontier(const Graph& graph, int64_t batches, int64_t batch);
+  /// nodes stay. `batch` is the batch size that per-image sizes are found with. Memory is taken
+  /// from `pool`, which several frontiers may share; null: one of its own. Throws Error unless
+  /// the sorted graph has one input.
+  Frontier(const Graph& graph, int64_t batches, int64_t batch, TensorPool* pool = nullptr);
+  Frontier(const Frontier&) = delete;
+  Frontier& operator=(const Frontier&) = delete;
 
   /// Bytes an image of the activations that are made before `cut` and read at or after it (a
   /// node index). The images themselves do not count: they are given at each step.
@@ -44,16 +49,16 @@ class Frontier {
 
   void Load(const Kept& kept, const Tensor* images);
   void MoveCut(Kept& kept, int cut);
-  void RunNode(const Node& node);
   void FreeAfter(int node, ValueId wanted);
 
   const Graph& graph_;
+  TensorPool own_pool_;
+  TensorPool& pool_;
   ValueId input_ = kNoValue;
   std::vector<int> last_reader_;  // by ValueId, −1: nothing reads it
   std::vector<int64_t> bytes_;    // by cut
   std::vector<Kept> kept_;        // by batch
-  std::vector<Tensor> owned_;     // by ValueId: made in this step
-  std::vector<const Tensor*> current_;
+  PassValues values_;             // of this step
 };
 
 }  // namespace sparsify

@@ -1,6 +1,7 @@
 #include "reconstruction/repair_walk.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "sparsity/base/error.h"
@@ -12,6 +13,21 @@
 
 namespace sparsify {
 namespace {
+
+// Adds the time of its life to `seconds`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 int64_t BatchCount(const Dataset& dataset, int64_t batch) {
   if (dataset.size() == 0) Fail("calibration", "no image; repair needs some");
@@ -42,22 +58,32 @@ RepairWalk::RepairWalk(const Graph& student, const Graph& teacher, const std::ve
       calibration_(calibration),
       batch_(batch),
       limit_(limit),
-      student_frontier_(student, BatchCount(calibration, batch), batch),
-      teacher_frontier_(teacher, BatchCount(calibration, batch), batch),
+      student_frontier_(student, BatchCount(calibration, batch), batch, &pool_),
+      teacher_frontier_(teacher, BatchCount(calibration, batch), batch, &pool_),
       images_(static_cast<size_t>(BatchCount(calibration, batch)), -1) {
   CheckSameNodes(student, teacher);
   Plan(nodes, limit);
   FindPasses();
 }
 
-// Of the cuts up to each node the last that fits.
+// Of the cuts up to each node the last that fits; the teacher's may lie behind the node, as its
+// weights do not change.
 void RepairWalk::Plan(const std::vector<int>& nodes, int64_t limit) {
-  int cut = 0;
+  Step last;
   for (const int node : nodes) {
-    int keep = node;
-    while (keep > cut && BytesPerImage(keep) * calibration_.size() > limit) --keep;
-    steps_.push_back({node, cut, keep});
-    cut = keep;
+    Step step;
+    step.node = node;
+    step.student.cut = last.student.keep;
+    step.teacher.cut = last.teacher.keep;
+    const int first = std::min(step.student.cut, step.teacher.cut);
+    for (int keep = node + 1; keep >= first; --keep) {
+      step.student.keep = std::max(step.student.cut, std::min(keep, node));
+      step.teacher.keep = std::max(step.teacher.cut, keep);
+      const int64_t bytes = BytesPerImage(step.student.keep, step.teacher.keep);
+      if (bytes * calibration_.size() <= limit) break;
+    }
+    steps_.push_back(step);
+    last = step;
   }
 }
 
@@ -75,33 +101,52 @@ void RepairWalk::FindPasses() {
     return sum;
   };
   double done = 0;
-  for (const Step& step : steps_) done += work(step.cut, step.node);
-  const double once = steps_.empty() ? 0 : work(0, steps_.back().node);
-  passes_ = once > 0 ? std::max(1.0, done / once) : 1;
+  for (const Step& step : steps_) {
+    done += work(step.student.cut, step.node) + work(step.teacher.cut, step.node + 1);
+  }
+  const int end = steps_.empty() ? 0 : steps_.back().node;
+  const double once = steps_.empty() ? 0 : work(0, end) + work(0, end + 1);
+  passes_ = once > 0 ? done / once : 1;
 }
 
 std::string RepairWalk::Describe() const {
   int64_t most = 0;
-  for (const Step& step : steps_) most = std::max(most, BytesPerImage(step.keep));
+  for (const Step& step : steps_) {
+    most = std::max(most, BytesPerImage(step.student.keep, step.teacher.keep));
+  }
   return fmt::format("kept activations take up to {}, {:.1f} forward passes",
                      FormatBytes(most * calibration_.size()), passes_);
 }
 
 int64_t RepairWalk::FittingImages() const {
   int64_t most = 1;
-  for (const Step& step : steps_) most = std::max(most, BytesPerImage(step.node));
+  for (const Step& step : steps_) most = std::max(most, BytesPerImage(step.node, step.node));
   return limit_ / most;
+}
+
+void RepairWalk::FailWithoutImages() const {
+  const int64_t fixed = student_.inputs[0].shape[0];
+  if (fixed > 0 && calibration_.size() < fixed) {
+    Fail("calibration", "{} images, the network takes batches of exactly {}; give at least {}",
+         calibration_.size(), fixed, fixed);
+  }
+  Fail("calibration", "no image is left of {}", calibration_.size());
 }
 
 int64_t RepairWalk::Next(const Visitor& visitor, Progress* progress) {
   const Step& step = steps_.at(next_++);
-  const bool reads = student_frontier_.ReadsImages(step.cut, step.node + 1);
+  const bool reads = student_frontier_.ReadsImages(step.student.cut, step.node) ||
+                     teacher_frontier_.ReadsImages(step.teacher.cut, step.node + 1);
   std::optional<BatchLoader> loader;
   if (reads) loader.emplace(calibration_, batch_);
   int64_t total = 0;
   for (size_t k = 0; k < images_.size(); ++k) {
     ThrowIfInterrupted();
-    const Batch* batch = loader ? loader->Next() : nullptr;
+    const Batch* batch = nullptr;
+    if (loader) {
+      const Stopwatch waiting(seconds_.load);
+      batch = loader->Next();
+    }
     if (batch != nullptr) images_[k] = batch->images.shape()[0];
     const bool short_of_fixed = student_.inputs[0].shape[0] > 0 && images_[k] != batch_;
     if (images_[k] > 0 && !short_of_fixed) {
@@ -113,7 +158,7 @@ int64_t RepairWalk::Next(const Visitor& visitor, Progress* progress) {
       progress->Advance(std::min(batch_, calibration_.size() - first));
     }
   }
-  if (total == 0) Fail("calibration", "no image is left of {}", calibration_.size());
+  if (total == 0) FailWithoutImages();
   if (next_ == 1 && total < calibration_.size()) {
     Warn("calibration uses {} of {} images; broken ones and a batch that is short are left out",
          total, calibration_.size());
@@ -123,11 +168,17 @@ int64_t RepairWalk::Next(const Visitor& visitor, Progress* progress) {
 
 void RepairWalk::RunBatch(const Step& step, int64_t k, const Tensor* images,
                           const Visitor& visitor) {
-  const Tensor& inputs = student_frontier_.Advance(k, images, step.keep, step.node,
-                                                   student_.node(step.node).inputs[0]);
-  const Tensor& targets = teacher_frontier_.Advance(k, images, step.keep, step.node + 1,
-                                                    teacher_.node(step.node).outputs[0]);
-  visitor(inputs, targets);
+  const Tensor* inputs = nullptr;
+  const Tensor* targets = nullptr;
+  {
+    const Stopwatch computing(seconds_.forward);
+    inputs = &student_frontier_.Advance(k, images, step.student.keep, step.node,
+                                        student_.node(step.node).inputs[0]);
+    targets = &teacher_frontier_.Advance(k, images, step.teacher.keep, step.node + 1,
+                                         teacher_.node(step.node).outputs[0]);
+  }
+  const Stopwatch visiting(seconds_.visit);
+  visitor(*inputs, *targets);
 }
 
 }  // namespace sparsify

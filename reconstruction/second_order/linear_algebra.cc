@@ -49,10 +49,18 @@ void MultiplyTransposed(const Matrix& a, const Matrix& b, Matrix& c) {
               1.0, a.data(), Int(a.cols()), b.data(), Int(b.cols()), 0.0, c.data(), Int(c.cols()));
 }
 
-void SubtractOuter(Matrix& a, int64_t first, int64_t n, double scale, const double* v) {
-  if (n == 0) return;
-  cblas_dger(CblasRowMajor, Int(n), Int(n), -scale, v, 1, v, 1, a.data() + first * a.cols() + first,
-             Int(a.cols()));
+void SubtractCombination(const Matrix& rows, const Vector& factors, int64_t n, double* out) {
+  if (factors.size() == 0 || n == 0) return;
+  const OneThread one_thread;
+  cblas_dgemv(CblasRowMajor, CblasTrans, Int(factors.size()), Int(n), -1.0, rows.data(),
+              Int(rows.cols()), factors.data(), 1, 1.0, out, 1);
+}
+
+void SubtractGram(const Matrix& rows, int64_t count, int64_t n, Matrix& a) {
+  if (count == 0 || n == 0) return;
+  const OneThread one_thread;
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, Int(n), Int(count), -1.0, rows.data(),
+              Int(rows.cols()), 1.0, a.data(), Int(a.cols()));
 }
 
 bool FactorCholesky(Matrix& a) {

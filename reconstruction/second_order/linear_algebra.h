@@ -2,7 +2,7 @@
 //
 // Eigen holds the matrices; the work of order n³ goes to OpenBLAS, whose kernels are chosen
 // for the processor at run time. Products use Threads() threads, and one inside ParallelFor;
-// factors and solves always use one.
+// factors, solves and downdates always use one.
 #pragma once
 
 #include <Eigen/Core>
@@ -17,8 +17,12 @@ using Vector = Eigen::VectorXd;
 void Multiply(const Matrix& a, const Matrix& b, Matrix& c);
 void MultiplyTransposed(const Matrix& a, const Matrix& b, Matrix& c);
 
-/// a[first:first+n, first:first+n] −= scale · v·vᵀ with v of length n: a rank-1 downdate.
-void SubtractOuter(Matrix& a, int64_t first, int64_t n, double scale, const double* v);
+/// out[0, n) −= Σ over i of factors[i] · rows(i, 0…n), for the first factors.size() rows.
+void SubtractCombination(const Matrix& rows, const Vector& factors, int64_t n, double* out);
+
+/// Lower triangle of a[0:n, 0:n] −= Σ of r·rᵀ over the first `count` rows r of `rows`, cut to
+/// length n.
+void SubtractGram(const Matrix& rows, int64_t count, int64_t n, Matrix& a);
 
 /// Replaces the symmetric `a` (its lower triangle is read) by L with a = L·Lᵀ, upper triangle
 /// zero. False, and `a` is spoilt, when `a` is not positive definite or holds a NaN.

@@ -1,5 +1,7 @@
 #include "reconstruction/second_order/obs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -17,27 +19,17 @@ int64_t BandsOfGroup(const LayerStatistics& statistics, int64_t band_rows) {
   return (statistics.rows() + band_rows - 1) / band_rows;
 }
 
-// Workers that fit the memory; throws when the layer is too large for exact OBS.
-int64_t CheckBounds(const LayerStatistics& statistics, const ObsOptions& options) {
+double Operations(const LayerStatistics& statistics, const PrunePattern& pattern) {
   const auto columns = static_cast<double>(statistics.columns());
-  const int64_t bands = BandsOfGroup(statistics, options.pattern.RowsTogether());
-  const double operations =
-      2.0 / 3 * static_cast<double>(bands * statistics.groups()) * columns * columns * columns;
-  if (!(operations <= options.max_operations)) {
-    Fail(statistics.layer_name(),
-         "exact OBS needs {:.2g} operations ({} rows of {} columns), at most {:.2g} are allowed; "
-         "use SparseGPT for this layer or raise max_operations",
-         operations, bands * statistics.groups(), statistics.columns(), options.max_operations);
-  }
+  const int64_t bands = BandsOfGroup(statistics, pattern.RowsTogether()) * statistics.groups();
+  return static_cast<double>(bands) * columns * columns * columns / 3;
+}
+
+// Workers whose memory fits.
+int64_t FittingWorkers(const LayerStatistics& statistics, const ObsOptions& options) {
+  const auto columns = static_cast<double>(statistics.columns());
   const double bytes = columns * columns * sizeof(double);
-  const double fitting = static_cast<double>(options.max_bytes) / bytes;
-  if (!(fitting >= 1)) {
-    Fail(statistics.layer_name(),
-         "exact OBS needs {:.0f} bytes a worker for {} columns, at most {} are allowed; use "
-         "SparseGPT for this layer or raise max_bytes",
-         bytes, statistics.columns(), options.max_bytes);
-  }
-  return std::min<int64_t>({Threads(), bands, static_cast<int64_t>(std::min(fitting, 1e6))});
+  return static_cast<int64_t>(std::min(static_cast<double>(options.max_bytes) / bytes, 1e6));
 }
 
 // Traces the bands of one group into traces[0 … bands).
@@ -49,8 +41,7 @@ void TraceBands(const Matrix& inverse, const Matrix& optimum, const ObsTraces& a
     for (int64_t b = next++; b < bands; b = next++) {
       const int64_t first = b * band_rows;
       const int64_t rows = std::min(band_rows, optimum.rows() - first);
-      traces[b] =
-          TraceBand(ObsBand(inverse, optimum.middleRows(first, rows)), all.sets, all.pattern);
+      traces[b] = TraceBand(inverse, optimum.middleRows(first, rows), all.sets, all.pattern);
     }
   });
 }
@@ -84,6 +75,22 @@ std::vector<size_t> Allocate(const ObsTraces& traces, int64_t count) {
 
 }  // namespace
 
+std::string ObsObstacle(const LayerStatistics& statistics, const ObsOptions& options) {
+  const double operations = Operations(statistics, options.pattern);
+  if (!(operations <= options.max_operations)) {
+    return fmt::format(
+        "exact OBS needs {:.2g} operations ({} rows of {} columns), at most {:.2g} are allowed",
+        operations, BandsOfGroup(statistics, options.pattern.RowsTogether()) * statistics.groups(),
+        statistics.columns(), options.max_operations);
+  }
+  if (FittingWorkers(statistics, options) < 1) {
+    return fmt::format("exact OBS needs {} bytes a worker for {} columns, at most {} are allowed",
+                       statistics.columns() * statistics.columns() * sizeof(double),
+                       statistics.columns(), options.max_bytes);
+  }
+  return "";
+}
+
 ObsTraces TraceObs(const LayerStatistics& statistics, const Tensor& weight,
                    const ObsOptions& options) {
   CheckGiven(statistics, weight, options.damping);
@@ -91,9 +98,15 @@ ObsTraces TraceObs(const LayerStatistics& statistics, const Tensor& weight,
   traces.pattern = options.pattern;
   traces.sets = MakeColumnSets(statistics, options.pattern);
   traces.damping = options.damping;
-  const int64_t workers = CheckBounds(statistics, options);
+  const std::string obstacle = ObsObstacle(statistics, options);
+  if (!obstacle.empty()) {
+    Fail(statistics.layer_name(),
+         "{}; use SparseGPT for this layer or raise max_operations or max_bytes", obstacle);
+  }
   const int64_t band_rows = options.pattern.RowsTogether();
   const int64_t bands = BandsOfGroup(statistics, band_rows);
+  const int64_t workers =
+      std::min<int64_t>({Threads(), bands, FittingWorkers(statistics, options)});
   traces.bands.resize(static_cast<size_t>(bands * statistics.groups()));
   for (int64_t group = 0; group < statistics.groups(); ++group) {
     double used = options.damping;
@@ -128,8 +141,7 @@ LayerSolution PruneByTraces(const LayerStatistics& statistics, const Tensor& wei
   int64_t units = 0;
   for (const ObsTrace& band : traces.bands) units += static_cast<int64_t>(band.units.size());
   const std::vector<size_t> removed = Allocate(traces, nm ? units : PruneCount(units, sparsity));
-  LeastSquaresOptions least_squares;
-  least_squares.solver = LeastSquaresSolver::kCholesky;
+  const LeastSquaresOptions least_squares;
   LayerSolution layer =
       SolveLayer(statistics, weight, traces.damping,
                  [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {

@@ -6,10 +6,11 @@
 // one whose removal raises the loss least, the rest being corrected exactly. The traces of all
 // rows then share the sparsity out: the cheapest next removal of any row goes first. The final
 // weights are the least-squares solution on the mask found, which is what the corrections
-// reach. Cost: ⅔ · rows · columns³ operations (rows/block_outputs for blocks), and columns²
+// reach. Cost: ⅓ · rows · columns³ operations (rows/block_outputs for blocks), and columns²
 // doubles for each worker; both are bounded by the options.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "reconstruction/second_order/column_sets.h"
@@ -26,7 +27,7 @@ struct ObsOptions {
   /// folding made small count as much as others.
   bool scale_rows = false;
   /// Refuses a layer of more operations, and runs fewer threads than would need more memory.
-  double max_operations = 2e14;
+  double max_operations = 1e14;
   int64_t max_bytes = int64_t{1} << 30;
 };
 
@@ -39,6 +40,9 @@ struct ObsTraces {
   double damping = 0;
   int damping_raises = 0;
 };
+
+/// Why the bounds of the options rule exact OBS out for this layer, or empty.
+std::string ObsObstacle(const LayerStatistics& statistics, const ObsOptions& options);
 
 /// Throws Error naming the layer on bad input and when a bound of the options is exceeded.
 ObsTraces TraceObs(const LayerStatistics& statistics, const Tensor& weight,

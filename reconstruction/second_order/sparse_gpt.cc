@@ -10,12 +10,18 @@
 namespace sparsify {
 namespace {
 
+// How many units there were so far, and how many of them went.
+struct Totals {
+  int64_t units = 0;
+  int64_t pruned = 0;
+};
+
 // The sweep over one group. Columns are in visiting order here; sets are runs of columns.
 class Sweep {
  public:
   Sweep(const GroupProblem& problem, const std::vector<ColumnSet>& sets,
-        const SparseGptOptions& options)
-      : problem_(problem), options_(options) {
+        const SparseGptOptions& options, const Totals& before)
+      : problem_(problem), options_(options), totals_(before) {
     for (const ColumnSet& set : sets) {
       starts_.push_back(static_cast<int64_t>(order_.size()));
       order_.insert(order_.end(), set.begin(), set.end());
@@ -49,6 +55,8 @@ class Sweep {
     solution.keep(Eigen::all, order_) = keep_;
     return true;
   }
+
+  const Totals& totals() const { return totals_; }
 
  private:
   bool Factor() {
@@ -86,10 +94,10 @@ class Sweep {
       }
     }
     const auto units = static_cast<int64_t>(scores.size());
-    units_ += units;
-    const int64_t wanted = PruneCount(units_, options_.sparsity) - pruned_;
+    totals_.units += units;
+    const int64_t wanted = PruneCount(totals_.units, options_.sparsity) - totals_.pruned;
     const int64_t count = std::clamp<int64_t>(wanted, 0, units);
-    pruned_ += count;
+    totals_.pruned += count;
     const std::vector<bool> pruned = SmallestScores(scores, count);
     const size_t sets = last - first;
     for (size_t u = 0; u < pruned.size(); ++u) {
@@ -144,7 +152,7 @@ class Sweep {
   Matrix upper_, weights_;
   KeepMatrix keep_;
   Vector row_scale_;
-  int64_t units_ = 0, pruned_ = 0;
+  Totals totals_;
 };
 
 }  // namespace
@@ -159,16 +167,22 @@ LayerSolution PruneSparseGpt(const LayerStatistics& statistics, const Tensor& we
     Fail(statistics.layer_name(), "score_only and refit exclude each other");
   }
   const std::vector<ColumnSet> sets = MakeColumnSets(statistics, options.pattern);
-  return SolveLayer(statistics, weight, options.least_squares.damping,
-                    [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {
-                      if (options.given_mask != nullptr) {
-                        solution.keep = GroupMask(statistics, *options.given_mask, group);
-                      }
-                      if (!Sweep(problem, sets, options).Run(solution)) return false;
-                      if (options.score_only) solution.weights = problem.given;
-                      return !options.refit ||
-                             SolveOnSupport(problem, options.least_squares, solution);
-                    });
+  Totals totals;  // of the groups done
+  return SolveLayer(
+      statistics, weight, options.least_squares.damping,
+      [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {
+        if (options.given_mask != nullptr) {
+          solution.keep = GroupMask(statistics, *options.given_mask, group);
+        }
+        Sweep sweep(problem, sets, options, totals);
+        if (!sweep.Run(solution)) return false;
+        if (options.score_only) solution.weights = problem.given;
+        if (options.refit && !SolveOnSupport(problem, options.least_squares, solution)) {
+          return false;
+        }
+        totals = sweep.totals();
+        return true;
+      });
 }
 
 }  // namespace sparsify

@@ -28,9 +28,9 @@ struct SparseGptOptions {
   const Mask* given_mask = nullptr;
 };
 
-/// Prunes by w²/U_cc². Unstructured and block: of the units of each group, in each block of
-/// columns as many as bring the running total to PruneCount(units so far, sparsity), the
-/// lowest scores of all rows. N:M: chosen row by row when the sweep reaches a set; columns are
+/// Prunes by w²/U_cc². Unstructured and block: in each block of columns, group after group, as
+/// many units as bring the running total to PruneCount(units so far, sparsity), the lowest
+/// scores of all rows. N:M: chosen row by row when the sweep reaches a set; columns are
 /// then visited tap by tap, as they are for blocks. Of equal scores the first goes first.
 /// Throws Error naming the layer on bad input.
 LayerSolution PruneSparseGpt(const LayerStatistics& statistics, const Tensor& weight,

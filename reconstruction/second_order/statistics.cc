@@ -51,10 +51,10 @@ double SumOf(const float* row, int64_t samples) { return std::accumulate(row, ro
 
 void AddFloats(const std::vector<float>& from, bool lower_only, Matrix& to) {
   const int64_t n = to.cols();
-  for (int64_t i = 0; i < to.rows(); ++i) {
+  ParallelFor(to.rows(), [&](int64_t i) {
     const int64_t end = lower_only ? i + 1 : n;
     for (int64_t j = 0; j < end; ++j) to(i, j) += from[static_cast<size_t>(i * n + j)];
-  }
+  });
 }
 
 }  // namespace
@@ -148,33 +148,37 @@ void LayerStatistics::Add(const Tensor& inputs, const Tensor& targets) {
   CheckFinite(targets, layer_.name, "targets");
   ChoosePositions(batch);
   if (groups_ == 1) {
-    AddGroup(batch, 0);
+    AddGroup(batch, 0, scratch_);
   } else {
-    ParallelFor(groups_, [&](int64_t group) { AddGroup(batch, group); });
+    ParallelFor(groups_, [&](int64_t group) {
+      Scratch scratch;
+      AddGroup(batch, group, scratch);
+    });
   }
   images_ += batch.images;
   count_ += static_cast<int64_t>(batch.image.size());
   seen_ += batch.images * batch.out_plane;
 }
 
-void LayerStatistics::AddGroup(const Batch& batch, int64_t group) {
+void LayerStatistics::AddGroup(const Batch& batch, int64_t group, Scratch& scratch) {
   const auto total = static_cast<int64_t>(batch.image.size());
   const int64_t lines = columns_ + rows_;
   const int64_t fitting = options_.slab_bytes / static_cast<int64_t>(sizeof(float)) / lines;
   const int64_t capacity = std::min(total, std::max<int64_t>(64, fitting));
-  std::vector<float> slab(static_cast<size_t>(lines * capacity));
-  std::vector<float> product(static_cast<size_t>(std::max(columns_, rows_) * columns_));
+  scratch.slab.resize(static_cast<size_t>(lines * capacity));
+  scratch.product.resize(static_cast<size_t>(std::max(columns_, rows_) * columns_));
+  float* slab = scratch.slab.data();
   for (int64_t first = 0; first < total; first += capacity) {
     const int64_t samples = std::min(capacity, total - first);
     ParallelFor(lines, [&](int64_t line) {
-      float* row = slab.data() + line * samples;
+      float* row = slab + line * samples;
       if (line < columns_) {
         FillColumn(batch, group, line, first, samples, row);
       } else {
         FillTarget(batch, group * rows_ + line - columns_, first, samples, row);
       }
     });
-    AddSlab(sums_[static_cast<size_t>(group)], slab.data(), samples, product);
+    AddSlab(sums_[static_cast<size_t>(group)], slab, samples, scratch.product);
   }
 }
 

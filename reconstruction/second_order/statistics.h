@@ -70,11 +70,15 @@ class LayerStatistics {
     Vector input, target, target_square;
     Eigen::VectorXf shift;  // of the inputs, then the targets: the first slab's means
   };
+  // Columns and targets of a slab, and their products.
+  struct Scratch {
+    std::vector<float> slab, product;
+  };
   struct Batch;
 
   Batch View(const Tensor& inputs, const Tensor& targets) const;
   void ChoosePositions(Batch& batch) const;
-  void AddGroup(const Batch& batch, int64_t group);
+  void AddGroup(const Batch& batch, int64_t group, Scratch& scratch);
   void FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first, int64_t samples,
                   float* row) const;
   void FillTarget(const Batch& batch, int64_t channel, int64_t first, int64_t samples,
@@ -87,6 +91,7 @@ class LayerStatistics {
   int64_t groups_, rows_, columns_, taps_;
   int64_t images_ = 0, count_ = 0, seen_ = 0;
   std::vector<Sums> sums_;
+  Scratch scratch_;  // of a layer of one group, kept between batches
 };
 
 }  // namespace sparsify

@@ -15,8 +15,9 @@ struct WandaOptions {
   LeastSquaresOptions least_squares;
 };
 
-/// Of each row (kBlock: each band of block_outputs rows) PruneCount(columns or blocks,
-/// sparsity) go; of equal scores the lower column first. Block scores are sums of squares.
+/// Of each row (kBlock: each band of block_outputs rows) that share of the columns (blocks) goes;
+/// where it is no whole number, one more or less, so that PruneCount of all of them go. Of equal
+/// scores the lower column first. Block scores are sums of squares.
 /// The bias matches the means either way. Throws Error naming the layer on bad input.
 LayerSolution PruneWanda(const LayerStatistics& statistics, const Tensor& weight,
                          const WandaOptions& options = {});

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/ops/op.h"
+#include "sparsity/ops/run_node.h"
 
 namespace sparsify {
 namespace {
@@ -57,39 +57,21 @@ class Pass {
  public:
   Pass(const Graph& graph, const std::vector<int>& last_reader,
        const std::vector<const Tensor*>& inputs)
-      : graph_(graph),
-        last_reader_(last_reader),
-        owned_(graph.values().size()),
-        current_(graph.values().size(), nullptr) {
-    for (size_t i = 0; i < current_.size(); ++i) {
-      if (graph.values()[i].is_parameter) current_[i] = &graph.values()[i].data;
-    }
+      : graph_(graph), last_reader_(last_reader) {
+    values_.Reset(graph);
     for (size_t i = 0; i < inputs.size(); ++i) {
-      current_[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
+      values_.current[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
     }
   }
 
   void RunNode(int index, const Interpreter::Observer& observer) {
     const Node& node = graph_.node(index);
-    std::vector<const Tensor*> inputs;
-    std::vector<Shape> shapes;
-    for (const ValueId id : node.inputs) {
-      const Tensor* tensor = id == kNoValue ? nullptr : current_[static_cast<size_t>(id)];
-      inputs.push_back(tensor);
-      shapes.push_back(tensor == nullptr ? Shape{0} : tensor->shape());
-    }
-    const auto made = OutputShapes(node, shapes);
-    std::vector<Tensor> unnamed(made.size());  // outputs that nothing asks for
-    std::vector<Tensor*> outputs;
-    for (size_t i = 0; i < made.size(); ++i) {
-      const bool named = i < node.outputs.size() && node.outputs[i] != kNoValue;
-      Tensor& tensor = named ? owned_[static_cast<size_t>(node.outputs[i])] : unnamed[i];
-      tensor = recycler_.Take(made[i]);
-      if (named) current_[static_cast<size_t>(node.outputs[i])] = &tensor;
-      outputs.push_back(&tensor);
-    }
-    Forward(node, inputs, outputs);
-    if (observer) observer(index, {outputs.begin(), outputs.end()});
+    const auto size = [this](Tensor& output, const Shape& shape) {
+      output = recycler_.Take(shape);
+    };
+    OutputVisitor visit;
+    if (observer) visit = [&](const auto& outputs) { observer(index, outputs); };
+    sparsify::RunNode(graph_, node, size, values_, visit);
     FreeAfter(index, node.inputs);
     FreeAfter(index, node.outputs);
   }
@@ -98,11 +80,12 @@ class Pass {
     std::vector<Tensor> results;
     for (const Port& port : graph_.outputs) {
       const auto id = static_cast<size_t>(port.value);
-      if (current_[id] == nullptr) Fail(graph_.name, "output {} was not computed", port.value);
+      const Tensor* known = values_.current[id];
+      if (known == nullptr) Fail(graph_.name, "output {} was not computed", port.value);
       const bool again = std::count_if(graph_.outputs.begin(), graph_.outputs.end(),
                                        [&](const Port& p) { return p.value == port.value; }) > 1;
-      const bool movable = current_[id] == &owned_[id] && !again;
-      results.push_back(movable ? std::move(owned_[id]) : *current_[id]);
+      const bool movable = known == &values_.owned[id] && !again;
+      results.push_back(movable ? std::move(values_.owned[id]) : *known);
     }
     return results;
   }
@@ -112,16 +95,15 @@ class Pass {
     for (const ValueId value : ids) {
       if (value == kNoValue) continue;
       const auto id = static_cast<size_t>(value);
-      if (last_reader_[id] != index || current_[id] != &owned_[id]) continue;
-      current_[id] = nullptr;
-      recycler_.Give(std::move(owned_[id]));
+      if (last_reader_[id] != index || values_.current[id] != &values_.owned[id]) continue;
+      values_.current[id] = nullptr;
+      recycler_.Give(std::move(values_.owned[id]));
     }
   }
 
   const Graph& graph_;
   const std::vector<int>& last_reader_;
-  std::vector<Tensor> owned_;
-  std::vector<const Tensor*> current_;
+  PassValues values_;
   Recycler recycler_;
 };
 

@@ -107,6 +107,24 @@ TEST(SparseGpt, CountsAreExactWhateverTheBlock) {
   }
 }
 
+TEST(SparseGpt, CountsAreExactOverAllGroups) {
+  Node node;
+  node.name = "dw";
+  node.type = OpType::kConv;
+  node.attributes.Set("group", int64_t{5});
+  Layer layer;
+  layer.name = "dw";
+  layer.groups = 5;
+  layer.weight_shape = {5, 1, 3, 3};
+  LayerStatistics statistics(node, layer);
+  statistics.Add(RandomTensor({4, 5, 6, 6}, 1), RandomTensor({4, 5, 4, 4}, 2));
+  const Tensor weight = RandomTensor({5, 1, 3, 3}, 3);
+  for (const double sparsity : {0.2, 0.5, 0.75}) {
+    EXPECT_EQ(PruneSparseGpt(statistics, weight, Plain(sparsity)).mask.CountPruned(),
+              PruneCount(45, sparsity));
+  }
+}
+
 TEST(SparseGpt, OneBlockChoosesTheLowestScoresOfAllRows) {
   const LinearCase data(3, 6, 200, 13);
   const LayerSolution solution = PruneSparseGpt(data.statistics, data.weight, Plain(0.5));

@@ -115,6 +115,17 @@ TEST(Wanda, NmGroupsRunAlongChannelsAtEachTap) {
   }
 }
 
+TEST(Wanda, AShareThatIsNoWholeNumberIsMetByTheRowsTogether) {
+  const LinearCase data(3, 5, 100, 9);
+  const Mask mask = PruneWanda(data.statistics, data.weight).mask;
+  std::vector<int64_t> pruned;
+  for (int64_t row = 0; row < 3; ++row) {
+    const std::vector<bool> keep = RowOfMask(mask, row);
+    pruned.push_back(std::count(keep.begin(), keep.end(), false));
+  }
+  EXPECT_THAT(pruned, ::testing::ElementsAre(3, 2, 3));
+}
+
 TEST(Wanda, RefitLowersTheLoss) {
   const LinearCase data(4, 20, 200, 7);
   WandaOptions options;
