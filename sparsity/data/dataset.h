@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sparsity/base/error.h"
+#include "sparsity/data/augment.h"
 #include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
@@ -29,6 +30,9 @@ class Dataset {
   /// returns its class (−1: no label). Thread safe. Throws Error naming the file,
   /// SampleSkipped when the sample is broken and is to be left out.
   virtual int64_t Load(int64_t i, float* image) const = 0;
+  /// Like Load, but shows `view` instead of the centre. Here: of what Load gives (ApplyView);
+  /// datasets that know more of the picture show that.
+  virtual int64_t LoadView(int64_t i, const View& view, float* image) const;
   /// What messages call sample i: a file name or "images.idx[17]".
   virtual std::string NameOf(int64_t i) const = 0;
 };
@@ -44,5 +48,8 @@ struct Batch {
 void LoadBatch(const Dataset& dataset, int64_t begin, int64_t end, Batch& batch);
 /// Loads the listed samples in parallel into `batch`.
 void LoadBatch(const Dataset& dataset, const std::vector<int64_t>& indices, Batch& batch);
+/// The same with a view of each, `views` as long as `indices`.
+void LoadBatch(const Dataset& dataset, const std::vector<int64_t>& indices,
+               const std::vector<View>& views, Batch& batch);
 
 }  // namespace sparsify

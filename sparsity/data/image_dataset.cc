@@ -1,5 +1,6 @@
 #include "sparsity/data/image_dataset.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -24,7 +25,9 @@ ImageDataset::ImageDataset(std::unique_ptr<SampleSource> source, Transform trans
     : source_(std::move(source)),
       transform_(std::move(transform)),
       options_(WithSelection(std::move(options), source_->size())),
-      cache_(size(), transform_.pixel_count(), options_.cache_bytes) {}
+      cache_(size(), transform_.pixel_count(), options_.cache_bytes),
+      pictures_(size(), options_.cache_bytes -
+                            std::min(options_.cache_bytes, size() * transform_.pixel_count())) {}
 
 int64_t ImageDataset::Load(int64_t i, float* image) const {
   const int64_t label = source_->LabelOf(SourceIndex(i));
@@ -38,6 +41,19 @@ int64_t ImageDataset::Load(int64_t i, float* image) const {
   transform_.Normalize(pixels.get(), image);
   cache_.Insert(i, std::move(pixels));
   return label;
+}
+
+int64_t ImageDataset::LoadView(int64_t i, const View& view, float* image) const {
+  std::vector<uint8_t> pixels(static_cast<size_t>(transform_.pixel_count()));
+  if (const Image* kept = pictures_.Find(i)) {
+    transform_.CropView(*kept, view, pixels.data());
+  } else {
+    Image picture = transform_.ToPicture(Read(i), NameOf(i));
+    transform_.CropView(picture, view, pixels.data());
+    pictures_.Insert(i, std::move(picture));
+  }
+  transform_.Normalize(pixels.data(), image);
+  return source_->LabelOf(SourceIndex(i));
 }
 
 Image ImageDataset::Read(int64_t i) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sparsity/data/dataset.h"
+#include "sparsity/data/picture_cache.h"
 #include "sparsity/data/pixel_cache.h"
 #include "sparsity/data/sample_source.h"
 #include "sparsity/data/transform.h"
@@ -17,7 +18,7 @@ namespace sparsify {
 struct ImageDatasetOptions {
   std::string key = "data";        // names the section in messages
   bool skip_broken = false;        // see SampleSkipped
-  int64_t cache_bytes = 0;         // memory for transformed pixels
+  int64_t cache_bytes = 0;         // memory for transformed pixels, then for pictures (LoadView)
   std::vector<int64_t> selection;  // source indices to use; empty: all
 };
 
@@ -31,6 +32,8 @@ class ImageDataset : public Dataset {
   /// A broken sample is warned about the first time it is met, by name for the first
   /// kNamedSkips of them.
   int64_t Load(int64_t i, float* image) const override;
+  /// A view of the whole picture, resized but not cropped.
+  int64_t LoadView(int64_t i, const View& view, float* image) const override;
   std::string NameOf(int64_t i) const override { return source_->NameOf(SourceIndex(i)); }
 
   static constexpr size_t kNamedSkips = 5;
@@ -44,6 +47,7 @@ class ImageDataset : public Dataset {
   Transform transform_;
   ImageDatasetOptions options_;
   mutable PixelCache cache_;
+  mutable PictureCache pictures_;  // takes what cache_ can never need
   mutable std::mutex mutex_;
   mutable std::set<int64_t> skipped_;  // guarded by mutex_
 };

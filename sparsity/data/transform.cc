@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -39,9 +40,12 @@ Image Resized(Image image, const std::vector<int64_t>& size) {
   return ResizeBilinear(image, height, width);
 }
 
-// Half to even, as Python's round.
-int64_t CropOffset(int64_t size, int64_t crop) {
-  return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
+// The `crop` pixels in the middle; half a pixel goes to the even offset, as Python's round.
+std::vector<int64_t> CentreIndices(int64_t size, int64_t crop) {
+  std::vector<int64_t> indices(static_cast<size_t>(crop));
+  std::iota(indices.begin(), indices.end(),
+            static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0)));
+  return indices;
 }
 
 }  // namespace
@@ -104,7 +108,7 @@ void Transform::CheckOptions() const {
   }
 }
 
-void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) const {
+Image Transform::ToPicture(Image image, const std::string& name) const {
   const int64_t original_height = image.height;
   const int64_t original_width = image.width;
   if (options_.color == "gray" && image.channels == 3) image = GrayFromRgb(image);
@@ -119,14 +123,29 @@ void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) 
     Fail(name, "{}×{} pixels give {}×{}, the network input is {}×{}; set {}.resize or center_crop",
          original_height, original_width, height, width, input_shape_[1], input_shape_[2], key_);
   }
-  const int64_t top = CropOffset(image.height, height);
-  const int64_t left = CropOffset(image.width, width);
-  const int64_t step = image.channels;
+  return image;
+}
+
+void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) const {
+  const Image picture = ToPicture(std::move(image), name);
+  Gather(picture, CentreIndices(picture.height, input_shape_[1]),
+         CentreIndices(picture.width, input_shape_[2]), pixels);
+}
+
+void Transform::CropView(const Image& picture, const View& view, uint8_t* pixels) const {
+  Gather(picture, ViewIndices(view.top, false, picture.height, input_shape_[1]),
+         ViewIndices(view.left, view.mirrored, picture.width, input_shape_[2]), pixels);
+}
+
+// The pixels at rows × columns, planes in network order.
+void Transform::Gather(const Image& picture, const std::vector<int64_t>& rows,
+                       const std::vector<int64_t>& columns, uint8_t* pixels) const {
+  const int64_t step = picture.channels;
   for (int64_t c = 0; c < input_shape_[0]; ++c) {
     const int64_t from = step == 1 ? 0 : SourceChannel(c);
-    for (int64_t y = 0; y < height; ++y) {
-      const uint8_t* row = image.Row(top + y) + left * step + from;
-      for (int64_t x = 0; x < width; ++x) *pixels++ = row[x * step];
+    for (const int64_t y : rows) {
+      const uint8_t* row = picture.Row(y) + from;
+      for (const int64_t x : columns) *pixels++ = row[x * step];
     }
   }
 }

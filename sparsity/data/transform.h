@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sparsity/data/augment.h"
 #include "sparsity/data/data_options.h"
 #include "sparsity/data/image.h"
 #include "sparsity/tensor/shape.h"
@@ -30,6 +31,10 @@ class Transform {
   /// 3. centre crop; half a pixel goes to the even offset, as torchvision does.
   /// Throws Error when the size is then not H×W, saying both.
   void ToPixels(Image image, const std::string& name, uint8_t* pixels) const;
+  /// Steps 1 and 2 of ToPixels, with its check.
+  Image ToPicture(Image image, const std::string& name) const;
+  /// Step 3 at another place: `view` of what ToPicture gave.
+  void CropView(const Image& picture, const View& view, uint8_t* pixels) const;
 
   /// input = (pixel · scale − mean) / std, each value rounded once to float.
   void Normalize(const uint8_t* pixels, float* input) const;
@@ -48,6 +53,8 @@ class Transform {
 
  private:
   void CheckOptions() const;
+  void Gather(const Image& picture, const std::vector<int64_t>& rows,
+              const std::vector<int64_t>& columns, uint8_t* pixels) const;
   double Mean(int64_t channel) const;
   double Std(int64_t channel) const;
 

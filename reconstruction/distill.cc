@@ -1,0 +1,238 @@
+#include "reconstruction/distill.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "reconstruction/distillation_batches.h"
+#include "reconstruction/distillation_objective.h"
+#include "reconstruction/distillation_targets.h"
+#include "reconstruction/phase_timer.h"
+#include "reconstruction/relative_adam.h"
+#include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/progress.h"
+#include "sparsity/base/text.h"
+
+namespace sparsify {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Distillation {
+ public:
+  Distillation(const RepairTask& task, const DistillOptions& options, DistillationTargets targets)
+      : task_(task),
+        options_(options),
+        least_(std::max<int64_t>(1, task.student.inputs[0].shape[0])),
+        batches_(task.calibration, options.batch, least_, options.augment, task.seed),
+        objective_(task.student, task.teacher, task.layers, std::move(targets),
+                   {options.logits_weight, options.block_weight}) {}
+
+  RepairedUnit Run();
+  std::map<std::string, double> Seconds() const;
+
+ private:
+  void Measure();
+  void AddParameters(const std::vector<Spread>& of_layers);
+  void AddBias(const Layer& layer, const Spread& outputs);
+  double HeldBackLoss();
+  double Step(int64_t step);
+  std::string Train();
+  void Announce() const;
+  bool IsSilent() const { return task_.title.empty(); }
+
+  const RepairTask& task_;
+  const DistillOptions& options_;
+  const int64_t least_;  // images that the network takes: its own batch size, or 1
+  DistillationBatches batches_;
+  DistillationObjective objective_;
+  RelativeAdam optimiser_;
+  std::map<ValueId, const Tensor*> parameters_;  // the optimiser's
+  std::map<ValueId, Tensor> gradients_;
+  Batch held_back_;
+  Batch batch_;
+  std::map<std::string, double> seconds_;
+};
+
+// The scales of losses and steps, from the images held back.
+void Distillation::Measure() {
+  {
+    const PhaseTimer timer(seconds_, "load");
+    LoadBatch(task_.calibration, batches_.held_back(), held_back_);
+  }
+  const auto count = std::ssize(held_back_.labels);
+  if (count < least_) {
+    Fail("calibration", "{} of the {} images held back for the polish can be read, too few", count,
+         batches_.held_back().size());
+  }
+  AddParameters(objective_.Measure(held_back_.images));
+  if (IsSilent()) return;
+  for (const std::string& name : objective_.dropped()) {
+    Note(
+        "{}: polish: block output \"{}\" is constant in the dense network and left out of the loss",
+        task_.title, name);
+  }
+}
+
+void Distillation::AddParameters(const std::vector<Spread>& of_layers) {
+  for (size_t i = 0; i < task_.layers.size(); ++i) {
+    const Layer& layer = task_.layers[i];
+    const Value& weight = task_.student.value(layer.weight);
+    const auto mask = task_.masks.find(weight.name);
+    optimiser_.Add(layer.weight, weight.data, RowRms(weight.data, weight.data.shape()[0]),
+                   mask == task_.masks.end() ? nullptr : &mask->second);
+    if (layer.bias != kNoValue) AddBias(layer, of_layers[i]);
+  }
+  for (const auto& [id, tensor] : optimiser_.parameters()) {
+    parameters_[id] = &tensor;
+    gradients_[id];
+  }
+}
+
+void Distillation::AddBias(const Layer& layer, const Spread& outputs) {
+  const Value& bias = task_.student.value(layer.bias);
+  if (!bias.is_parameter) {
+    if (!IsSilent())
+      Note("{}: polish: the bias of {} is computed and stays", task_.title, layer.name);
+    return;
+  }
+  std::vector<double> scales = outputs.ChannelDeviations();
+  if (bias.data.size() != std::ssize(scales)) {  // one number for all channels: their mean
+    const double sum = std::accumulate(scales.begin(), scales.end(), 0.0);
+    scales = {sum / static_cast<double>(scales.size())};
+  }
+  optimiser_.Add(layer.bias, bias.data, std::move(scales), nullptr);
+}
+
+double Distillation::HeldBackLoss() {
+  return objective_.Loss(held_back_.images, parameters_, nullptr);
+}
+
+// One step of the optimiser; the loss before it.
+double Distillation::Step(int64_t step) {
+  {
+    const PhaseTimer timer(seconds_, "load");
+    batches_.Load(step, batch_);
+  }
+  if (std::ssize(batch_.labels) < least_) return 0;  // broken: the dataset has said so
+  const double loss = objective_.Loss(batch_.images, parameters_, &gradients_);
+  if (!std::isfinite(loss)) return loss;
+  const PhaseTimer timer(seconds_, "update");
+  optimiser_.Step(gradients_, DistillStepSize(options_, step));
+  return loss;
+}
+
+// All steps; why they ended before the last one, or empty.
+std::string Distillation::Train() {
+  std::optional<Progress> progress;
+  if (!IsSilent()) progress.emplace(task_.title + ": polish", options_.max_count);
+  const int64_t interval = std::max<int64_t>(1, options_.max_count / 10);
+  double sum = 0;
+  for (int64_t step = 0; step < options_.max_count; ++step) {
+    const double loss = Step(step);
+    if (!std::isfinite(loss)) {
+      return fmt::format("stopped early: the loss is {} at step {}; lower weight_lr", loss,
+                         step + 1);
+    }
+    sum += loss;
+    if (progress) progress->Advance();
+    if (IsSilent() || (step + 1) % interval != 0) continue;
+    Verbose("{}: polish: step {}, loss {:.4f} over {} steps", task_.title, step + 1,
+            std::exchange(sum, 0) / static_cast<double>(interval), interval);
+  }
+  return "";
+}
+
+void Distillation::Announce() const {
+  if (IsSilent()) return;
+  Note(
+      "{}: polish: {} steps of {} images from {}{}, {} held back; all {} layers together; {} "
+      "block outputs",
+      task_.title, options_.max_count, batches_.batch(), batches_.training().size(),
+      options_.augment ? ", randomly cropped and flipped" : "", batches_.held_back().size(),
+      task_.layers.size(), objective_.blocks().size());
+  if (batches_.batch() != options_.batch) {
+    Note("{}: polish: batch {} instead of {}, a multiple of the network's own {}", task_.title,
+         batches_.batch(), options_.batch, least_);
+  }
+}
+
+RepairedUnit Distillation::Run() {
+  RepairedUnit unit;
+  unit.name = "polish";
+  unit.steps = options_.max_count;
+  unit.samples = std::ssize(batches_.training());
+  Measure();
+  Announce();
+  unit.loss_before = HeldBackLoss();
+  if (!std::isfinite(unit.loss_before)) {
+    Fail("polish", "the loss is {} before the first step; an activation of the network overflows",
+         unit.loss_before);
+  }
+  unit.remark = Train();
+  unit.loss_after = HeldBackLoss();
+  if (unit.loss_after < unit.loss_before) {
+    for (auto& [id, tensor] : optimiser_.TakeParameters()) {
+      task_.student.mutable_value(id).data = std::move(tensor);
+    }
+    return unit;
+  }
+  unit.remark += fmt::format(
+      "{}the weights stay as they were: the loss on the images held back would go from {:.4f} to "
+      "{:.4f}; lower weight_lr or give more images",
+      unit.remark.empty() ? "" : "; ", unit.loss_before, unit.loss_after);
+  unit.loss_after = unit.loss_before;
+  if (!IsSilent()) Warn("{}: polish: {}", task_.title, unit.remark);
+  return unit;
+}
+
+std::map<std::string, double> Distillation::Seconds() const {
+  std::map<std::string, double> seconds = seconds_;
+  seconds.insert(objective_.seconds().begin(), objective_.seconds().end());
+  return seconds;
+}
+
+}  // namespace
+
+double DistillStepSize(const DistillOptions& options, int64_t step) {
+  const auto t = static_cast<double>(step);
+  const double turn = std::numbers::pi * t / static_cast<double>(options.max_count);
+  const double rise = step < options.warm_up ? (t + 1) / static_cast<double>(options.warm_up) : 1.0;
+  return options.weight_lr * 0.5 * (1 + std::cos(turn)) * rise;
+}
+
+RepairResult Distill(const RepairTask& task, const DistillOptions& options) {
+  const auto start = Clock::now();
+  if (options.logits_weight == 0 && options.block_weight == 0) {
+    FailUsage("reconstruction.polish",
+              "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
+  }
+  DistillationTargets targets = FindTargets(task.student, task.teacher, task.layers);
+  RepairResult result;
+  RepairedUnit unit;
+  const std::string obstacle = FindObstacle(task.student, task.layers, targets);
+  if (!obstacle.empty()) {
+    unit.name = "polish";
+    unit.unrepaired = obstacle;
+    if (!task.title.empty()) Warn("{}: no polish: {}", task.title, obstacle);
+  } else {
+    Distillation distillation(task, options, std::move(targets));
+    unit = distillation.Run();
+    result.seconds = distillation.Seconds();
+  }
+  unit.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  if (!task.title.empty() && unit.unrepaired.empty()) {
+    Note("{}: polish: loss on the images held back {:.4f} → {:.4f} in {}", task.title,
+         unit.loss_before, unit.loss_after, FormatSeconds(unit.seconds));
+  }
+  result.units.push_back(std::move(unit));
+  return result;
+}
+
+}  // namespace sparsify

@@ -1,0 +1,40 @@
+// The polish of a repaired network: some optimiser steps of all its layers together towards the
+// dense network's outputs, without labels (knowledge distillation, Hinton et al., 2015, with the
+// block outputs as hints, Romero et al., 2015).
+//
+// Loss of a batch = logits_weight · KL(student‖teacher)
+//                 + block_weight · mean over block outputs of MSE / variance of the teacher's,
+// where KL is Σ p_teacher (log p_teacher − log p_student), the mean over images, and which outputs
+// count is in distillation_targets.h. What learns are the weights that masks keep and the biases of
+// all layers, unpruned ones included; batch norm that is not folded stays as it is.
+#pragma once
+
+#include <cstdint>
+
+#include "reconstruction/reconstruction_options.h"
+#include "reconstruction/repair.h"
+
+namespace sparsify {
+
+using DistillOptions = PolishOptions;
+
+/// Takes options.max_count steps of Adam (relative_adam.h), each on options.batch images drawn
+/// without repetition from the calibration set, and writes the result into task.student; masks
+/// stay as they are. A step of a weight is relative to the rms of its output channel's weights,
+/// one of a bias to the standard deviation of that channel in the dense network.
+///
+/// A tenth of the calibration images, at most 64, evenly spread, is held back: when the loss on
+/// them has not fallen the student stays as it was, which is said. One unit, "polish", has
+/// that loss before and after. task.finished and on_finished are not used: a polish that was
+/// interrupted has changed nothing, and gives the same result when begun again.
+///
+/// An operator without gradient leaves the student as it is, with the reason in `unrepaired`.
+/// Throws Error when the graphs do not belong together, when both weights of the loss are 0, on
+/// fewer than two images, and when the loss is not finite before the first step.
+RepairResult Distill(const RepairTask& task, const DistillOptions& options);
+
+/// Step size at `step` (from 0): weight_lr · ½(1 + cos(π step / max_count)), over the first
+/// warm_up steps times (step + 1) / warm_up.
+double DistillStepSize(const DistillOptions& options, int64_t step);
+
+}  // namespace sparsify

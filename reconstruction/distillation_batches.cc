@@ -1,0 +1,58 @@
+#include "reconstruction/distillation_batches.h"
+
+#include <algorithm>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/random.h"
+
+namespace sparsify {
+namespace {
+
+constexpr uint64_t kOrders = uint64_t{1} << 63;  // streams of the orders; below: those of views
+
+int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+DistillationBatches::DistillationBatches(const Dataset& calibration, int64_t batch,
+                                         int64_t multiple, bool augment, uint64_t seed)
+    : calibration_(calibration), batch_(RoundUp(batch, multiple)), augment_(augment), seed_(seed) {
+  constexpr int64_t kShare = 10;
+  const int64_t images = calibration.size();
+  const int64_t held = RoundUp(std::clamp<int64_t>(images / kShare, 1, kMostHeldBack), multiple);
+  if (images < held + multiple) {
+    Fail("calibration", "{} images, polish needs at least {}: {} to learn from, {} to judge it",
+         images, held + multiple, multiple, held);
+  }
+  for (int64_t k = 0; k < held; ++k) held_back_.push_back(k * images / held);
+  for (int64_t i = 0; i < images; ++i) {
+    if (!std::binary_search(held_back_.begin(), held_back_.end(), i)) training_.push_back(i);
+  }
+}
+
+void DistillationBatches::Load(int64_t step, Batch& batch) const {
+  const auto count = std::ssize(training_);
+  std::vector<int64_t> indices;
+  std::vector<View> views;
+  std::vector<int64_t> order;
+  int64_t pass = -1;
+  for (int64_t at = step * batch_; at < (step + 1) * batch_; ++at) {
+    if (at / count != pass) {
+      pass = at / count;
+      order = Random(seed_, kOrders + static_cast<uint64_t>(pass)).Permutation(count);
+    }
+    const int64_t place = order[static_cast<size_t>(at % count)];
+    indices.push_back(training_[static_cast<size_t>(place)]);
+    Random random(seed_, static_cast<uint64_t>(at));
+    views.push_back(Augmentation{}.Draw(random));
+  }
+  if (augment_) {
+    LoadBatch(calibration_, indices, views, batch);
+  } else {
+    LoadBatch(calibration_, indices, batch);
+  }
+}
+
+}  // namespace sparsify

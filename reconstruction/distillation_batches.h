@@ -1,0 +1,41 @@
+// Which calibration images distillation learns from, step by step, and which judge it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sparsity/data/dataset.h"
+
+namespace sparsify {
+
+class DistillationBatches {
+ public:
+  static constexpr int64_t kMostHeldBack = 64;
+
+  /// Holds back a tenth of the images, at least one, at most kMostHeldBack, evenly spread.
+  /// `multiple` is the networks' batch size if it is fixed, else 1: what is held back and what a
+  /// step takes are multiples of it. Keeps a reference. Throws Error when no image is left to
+  /// learn from.
+  DistillationBatches(const Dataset& calibration, int64_t batch, int64_t multiple, bool augment,
+                      uint64_t seed);
+
+  /// Indices into the calibration set.
+  const std::vector<int64_t>& held_back() const { return held_back_; }
+  const std::vector<int64_t>& training() const { return training_; }
+  /// Images of a step.
+  int64_t batch() const { return batch_; }
+
+  /// The images of `step`: a new order of training() in every pass over it, a random view of each
+  /// if they are augmented. Depends on the seed and the step alone. Broken images are absent.
+  void Load(int64_t step, Batch& batch) const;
+
+ private:
+  const Dataset& calibration_;
+  int64_t batch_;
+  bool augment_;
+  uint64_t seed_;
+  std::vector<int64_t> held_back_;
+  std::vector<int64_t> training_;
+};
+
+}  // namespace sparsify

@@ -1,0 +1,53 @@
+// Adam (Kingma & Ba, 2015) with steps relative to each row's own scale.
+//
+// A parameter is w = w0 + s·d with one s for each row (output channel); Adam moves d. Folded
+// batch norm gives the channels of a layer scales that differ by orders of magnitude: a step of
+// one size for all would wreck the small ones before it moves the large ones.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "sparsity/graph/graph.h"
+#include "sparsity/mask/mask.h"
+#include "sparsity/tensor/tensor.h"
+
+namespace sparsify {
+
+class RelativeAdam {
+ public:
+  static constexpr double kBeta1 = 0.9;
+  static constexpr double kBeta2 = 0.999;
+  static constexpr double kEpsilon = 1e-8;
+
+  /// Starts parameter `id` at `start`; `scales` holds s for each of its rows, equal parts of
+  /// the elements in order. A row with s = 0 stays. Elements that `mask` (copied; may be null)
+  /// prunes are +0 and stay so.
+  void Add(ValueId id, Tensor start, std::vector<double> scales, const Mask* mask);
+
+  /// One step of size `lr` (of d) down `gradients`, which holds the gradient of every parameter.
+  /// The same for every thread count.
+  void Step(const std::map<ValueId, Tensor>& gradients, double lr);
+
+  /// The parameters as they are now.
+  const std::map<ValueId, Tensor>& parameters() const { return parameters_; }
+  std::map<ValueId, Tensor> TakeParameters() { return std::move(parameters_); }
+
+ private:
+  struct State {
+    std::vector<double> scales;
+    Mask mask;  // empty: nothing is pruned
+    Tensor first;
+    Tensor second;
+  };
+
+  std::map<ValueId, Tensor> parameters_;
+  std::map<ValueId, State> states_;
+  int64_t steps_ = 0;
+};
+
+/// The root mean square of each of the `rows` equal parts of `tensor`.
+std::vector<double> RowRms(const Tensor& tensor, int64_t rows);
+
+}  // namespace sparsify

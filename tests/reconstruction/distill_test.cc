@@ -1,0 +1,280 @@
+#include "reconstruction/distill.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numbers>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
+#include "sparsity/graph/fold_batch_norm.h"
+#include "sparsity/ops/interpreter.h"
+#include "tests/reconstruction/distillation_support.h"
+#include "tests/reconstruction/repair_support.h"
+#include "tests/support/compare.h"
+
+namespace sparsify {
+namespace {
+
+using testing::BottleneckNet;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::kBottleneckImage;
+using testing::LayersOf;
+using testing::Masked;
+using testing::MessageOf;
+using testing::SmallestPruned;
+
+// A pruned network, the dense one, and what a repair is given.
+struct Case {
+  explicit Case(Graph dense, const Shape& image = kBottleneckImage, int64_t images = 60)
+      : teacher(std::move(dense)),
+        masks(SmallestPruned(teacher, 0.4)),
+        student(Masked(teacher, masks)),
+        layers(LayersOf(student)),
+        calibration(images, image) {}
+
+  RepairResult Run(const DistillOptions& options, const std::string& title = "") {
+    return Distill({student, teacher, masks, layers, calibration, seed, title}, options);
+  }
+
+  Graph teacher;
+  std::map<std::string, Mask> masks;
+  Graph student;
+  std::vector<Layer> layers;
+  RandomImages calibration;
+  uint64_t seed = 3;
+};
+
+DistillOptions Short(int64_t steps = 60) {
+  DistillOptions options;
+  options.max_count = steps;
+  options.batch = 16;
+  options.weight_lr = 0.02;
+  options.warm_up = 5;
+  return options;
+}
+
+// Mean squared difference of the logits on images that are not for calibration.
+double LogitsError(const Graph& a, const Graph& b, const Shape& image) {
+  const RandomImages images(200, image);
+  std::vector<int64_t> indices;
+  for (int64_t i = 100; i < 200; ++i) indices.push_back(i);
+  Batch batch;
+  LoadBatch(images, indices, batch);
+  const Tensor x = std::move(Interpreter(a).Run({&batch.images})[0]);
+  const Tensor y = std::move(Interpreter(b).Run({&batch.images})[0]);
+  double sum = 0;
+  for (int64_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  return sum / static_cast<double>(x.size());
+}
+
+void ExpectEqualParameters(const Graph& a, const Graph& b) {
+  for (size_t i = 0; i < a.values().size(); ++i) {
+    if (!a.values()[i].is_parameter) continue;
+    EXPECT_TRUE(testing::Same(a.values()[i].data, b.values()[i].data)) << a.values()[i].name;
+  }
+}
+
+TEST(DistillStepSize, RisesThenFallsAsACosine) {
+  const DistillOptions options = {.max_count = 100, .weight_lr = 0.5, .warm_up = 4};
+  const auto cosine = [](double t) { return 0.25 * (1 + std::cos(std::numbers::pi * t / 100)); };
+  EXPECT_NEAR(DistillStepSize(options, 0), 0.5 / 4, 1e-12);
+  EXPECT_NEAR(DistillStepSize(options, 1), cosine(1) / 2, 1e-12);
+  EXPECT_NEAR(DistillStepSize(options, 3), cosine(3), 1e-12);
+  EXPECT_NEAR(DistillStepSize(options, 50), 0.25, 1e-12);
+  EXPECT_NEAR(DistillStepSize(options, 99), cosine(99), 1e-12);
+  EXPECT_EQ(DistillStepSize({.weight_lr = 0.5, .warm_up = 0}, 0), 0.5);
+}
+
+TEST(Distill, BringsThePrunedNetworkNearerToTheDenseOne) {
+  for (Graph dense : {BottleneckNet(2), FoldBatchNorms(testing::SmallMobileNet()),
+                      testing::SmallResidualNet()}) {  // the last with batch norm
+    const std::vector<int64_t> dims = dense.inputs[0].shape.dims();
+    const Shape image(std::vector<int64_t>(dims.begin() + 1, dims.end()));
+    Case c(std::move(dense), image);
+    const double before = LogitsError(c.student, c.teacher, image);
+    const RepairResult result = c.Run(Short());
+    ASSERT_EQ(result.units.size(), 1U);
+    const RepairedUnit& unit = result.units[0];
+    EXPECT_EQ(unit.name, "polish");
+    EXPECT_EQ(unit.remark, "");
+    EXPECT_EQ(unit.unrepaired, "");
+    EXPECT_EQ(unit.steps, 60);
+    EXPECT_EQ(unit.samples, 54);
+    EXPECT_GT(unit.seconds, 0);
+    EXPECT_LT(unit.loss_after, 0.6 * unit.loss_before) << c.teacher.name;
+    EXPECT_LT(LogitsError(c.student, c.teacher, image), 0.6 * before) << c.teacher.name;
+  }
+}
+
+TEST(Distill, MasksHoldAndTheRestMoves) {
+  Case c(BottleneckNet());
+  const Graph start = c.student;
+  const auto masks = c.masks;
+  c.Run(Short(10));
+  EXPECT_EQ(c.masks, masks);
+  for (const Layer& layer : c.layers) {
+    const Tensor& weight = c.student.value(layer.weight).data;
+    const auto mask = masks.find(c.student.value(layer.weight).name);
+    for (int64_t i = 0; i < weight.size(); ++i) {
+      if (mask != masks.end() && !mask->second[i]) {
+        EXPECT_EQ(weight[i], 0);
+        EXPECT_FALSE(std::signbit(weight[i]));
+      } else {
+        EXPECT_NE(weight[i], start.value(layer.weight).data[i]) << layer.name;
+      }
+    }
+    EXPECT_FALSE(testing::Same(c.student.value(layer.bias).data, start.value(layer.bias).data));
+  }
+}
+
+TEST(Distill, BatchNormStays) {
+  Case c(testing::SmallResidualNet(), {3, 16, 16}, 20);
+  const Graph start = c.student;
+  c.Run(Short(5));
+  for (const char* name : {"stem.bn.weight", "stem.bn.bias", "stem.bn.running_mean"}) {
+    const ValueId id = start.FindValue(name);
+    EXPECT_TRUE(testing::Same(c.student.value(id).data, start.value(id).data)) << name;
+  }
+}
+
+// a's channel scaled by f and d's, which alone reads it, by 1/f: the same function. f is a power
+// of two, so that nothing is rounded differently.
+void Rescale(Graph& graph, int64_t channel, float f) {
+  Tensor& a = graph.mutable_value(graph.FindValue("a.weight")).data;
+  Tensor& d = graph.mutable_value(graph.FindValue("d.weight")).data;
+  for (int64_t i = 0; i < 2; ++i) a[channel * 2 + i] *= f;
+  for (int64_t i = 0; i < 9; ++i) d[channel * 9 + i] /= f;
+  graph.mutable_value(graph.FindValue("a.bias")).data[channel] *= f;
+}
+
+TEST(Distill, TheScaleOfAChannelPlaysNoPart) {
+  Case plain(BottleneckNet(4));
+  Case scaled(BottleneckNet(4));
+  const auto rescale = [&](Graph& graph, bool back) {
+    for (const auto& [channel, f] : {std::pair(0, 1024.0F), {2, 1.0F / 256}, {3, 4.0F}}) {
+      Rescale(graph, channel, back ? 1 / f : f);
+    }
+  };
+  for (Graph* graph : {&scaled.student, &scaled.teacher}) rescale(*graph, false);
+  const RepairResult a = plain.Run(Short(20));
+  const RepairResult b = scaled.Run(Short(20));
+  EXPECT_NEAR(a.units[0].loss_after, b.units[0].loss_after, 1e-5 * a.units[0].loss_after);
+  EXPECT_EQ(b.units[0].remark, "");
+  rescale(scaled.student, true);
+  for (const char* name : {"a.weight", "a.bias", "d.weight", "d.bias", "fc.weight"}) {
+    const ValueId id = plain.student.FindValue(name);
+    EXPECT_LT(testing::RelativeError(scaled.student.value(id).data, plain.student.value(id).data),
+              1e-4)
+        << name;
+  }
+}
+
+TEST(Distill, IsTheSameAgainWithTheSameSeed) {
+  Case first(BottleneckNet());
+  Case second(BottleneckNet());
+  Case third(BottleneckNet());
+  third.seed = 4;
+  first.Run(Short(8));
+  second.Run(Short(8));
+  third.Run(Short(8));
+  ExpectEqualParameters(first.student, second.student);
+  const ValueId id = first.student.FindValue("p.weight");
+  EXPECT_FALSE(testing::Same(first.student.value(id).data, third.student.value(id).data));
+}
+
+TEST(Distill, KeepsTheStartWhenTheImagesHeldBackGotWorse) {
+  Case c(BottleneckNet());
+  const Graph start = c.student;
+  DistillOptions options = Short(10);
+  options.weight_lr = 30;
+  LogCapture log;
+  const RepairedUnit unit = c.Run(options, "run 50 %").units[0];
+  ExpectEqualParameters(c.student, start);
+  EXPECT_EQ(unit.loss_after, unit.loss_before);
+  EXPECT_THAT(
+      unit.remark,
+      HasSubstr("the weights stay as they were: the loss on the images held back would go"));
+  EXPECT_TRUE(log.Contains("run 50 %: polish: " + unit.remark));
+}
+
+TEST(Distill, StopsWhenTheLossOverflows) {
+  Case c(BottleneckNet());
+  const Graph start = c.student;
+  DistillOptions options = Short(10);
+  options.weight_lr = 1e30;
+  const RepairedUnit unit = c.Run(options).units[0];
+  EXPECT_THAT(unit.remark, HasSubstr("stopped early: the loss is "));
+  EXPECT_THAT(unit.remark, HasSubstr("lower weight_lr"));
+  ExpectEqualParameters(c.student, start);
+}
+
+TEST(Distill, SaysWhatItDoes) {
+  Case c(BottleneckNet());
+  LogCapture log;
+  const RepairResult result = c.Run(Short(10), "repair");
+  EXPECT_TRUE(log.Contains(
+      "repair: polish: 10 steps of 16 images from 54, randomly cropped and flipped, 6 held back; "
+      "all 5 layers together; 2 block outputs"));
+  EXPECT_TRUE(log.Contains("repair: polish: loss on the images held back 0."));
+  std::vector<std::string> phases;
+  for (const auto& [phase, seconds] : result.seconds) {
+    phases.push_back(phase);
+    EXPECT_GT(seconds, 0) << phase;
+  }
+  EXPECT_THAT(phases, ElementsAre("backward", "load", "student forward", "teacher", "update"));
+}
+
+TEST(Distill, BrokenImagesAreLeftOut) {
+  Case c(BottleneckNet());
+  for (int64_t i = 0; i < 60; i += 2) c.calibration.broken.insert(i);
+  c.calibration.broken.erase(0);
+  const RepairedUnit unit = c.Run(Short(30)).units[0];
+  EXPECT_LT(unit.loss_after, unit.loss_before);
+  for (int64_t i = 0; i < 60; ++i) c.calibration.broken.insert(i);
+  EXPECT_EQ(MessageOf([&] { c.Run(Short(30)); }),
+            "calibration: 0 of the 6 images held back for the polish can be read, too few");
+}
+
+TEST(Distill, AFixedBatchSizeIsKept) {
+  Case c(BottleneckNet());
+  for (Graph* graph : {&c.student, &c.teacher}) {
+    graph->inputs[0].shape.set_dim(0, 5);
+    graph->outputs[0].shape.set_dim(0, 5);
+  }
+  LogCapture log;
+  const RepairedUnit unit = c.Run(Short(20), "repair").units[0];
+  EXPECT_LT(unit.loss_after, unit.loss_before);
+  EXPECT_TRUE(log.Contains("batch 20 instead of 16, a multiple of the network's own 5"));
+}
+
+TEST(Distill, AnOperatorWithoutGradientIsNamed) {
+  testing::GraphBuilder b("lrn");
+  const ValueId conv = b.Conv("conv", b.Input(kBottleneckImage), 2, 4, 3, 1, 1, true);
+  const ValueId norm = b.Op(OpType::kLRN, "norm", {conv}, {{"size", int64_t{3}}});
+  const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {norm});
+  Case c(b.Finish({b.Linear("fc", b.Op(OpType::kFlatten, "flatten", {pooled}), 4, 4)}));
+  const Graph start = c.student;
+  LogCapture log;
+  const RepairedUnit unit = c.Run(Short(), "repair").units[0];
+  EXPECT_EQ(unit.unrepaired, "norm (LRN) has no gradient");
+  EXPECT_TRUE(log.Contains("repair: no polish: norm (LRN) has no gradient"));
+  ExpectEqualParameters(c.student, start);
+}
+
+TEST(Distill, RefusesWhatCannotWork) {
+  Case c(BottleneckNet());
+  DistillOptions nothing = Short();
+  nothing.logits_weight = nothing.block_weight = 0;
+  EXPECT_EQ(MessageOf([&] { c.Run(nothing); }),
+            "reconstruction.polish: logits_weight and block_weight are both 0, nothing is left to "
+            "minimise; set one");
+  c.student.mutable_value(c.student.FindValue("fc.bias")).data.Fill(std::nanf(""));
+  EXPECT_EQ(MessageOf([&] { c.Run(Short()); }),
+            "polish: the loss is nan before the first step; an activation of the network "
+            "overflows");
+}
+
+}  // namespace
+}  // namespace sparsify
