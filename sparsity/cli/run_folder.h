@@ -20,6 +20,7 @@ class RunFiles {
   std::string Accuracy() const { return folder_ + "/accuracy.csv"; }
   std::string Speedup() const { return folder_ + "/speedup.csv"; }
   std::string Layers() const { return folder_ + "/layers.csv"; }
+  std::string Sensitivity() const { return folder_ + "/sensitivity.csv"; }
   std::string Report() const { return folder_ + "/report.html"; }
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;
