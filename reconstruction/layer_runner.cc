@@ -36,7 +36,7 @@ const Tensor* ParameterBias(const Graph& graph, const Layer& layer) {
 
 Tensor RunLayer(const Graph& graph, const Layer& layer, const CutValues& cut, const Tensor& weight,
                 const Tensor* bias) {
-  const Node& node = graph.node(layer.node);
+  Node node = graph.node(layer.node);
   std::vector<const Tensor*> inputs;
   for (const ValueId id : node.inputs) {
     const bool is_activation = id != kNoValue && !graph.value(id).is_parameter;
@@ -46,6 +46,8 @@ Tensor RunLayer(const Graph& graph, const Layer& layer, const CutValues& cut, co
   if (bias != nullptr) {
     inputs.resize(std::max<size_t>(inputs.size(), 3), nullptr);
     inputs[2] = bias;
+    node.inputs.resize(inputs.size(), kNoValue);
+    node.inputs[2] = layer.weight;  // any value: operators ask whether there is one
   }
   std::vector<Shape> shapes;
   for (const Tensor* input : inputs) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "sparsity/allocation/csv_rows.h"
 #include "sparsity/base/error.h"
@@ -13,15 +12,8 @@
 namespace sparsify {
 namespace {
 
-// A percentage that gives `fraction` back exactly when divided by 100.
-double PercentOf(double fraction) {
-  const double percent = fraction * 100;
-  for (const double near :
-       {percent, std::nextafter(percent, 0.0), std::nextafter(percent, 200.0)}) {
-    if (near / 100 == fraction) return near;
-  }
-  return percent;
-}
+// Ten digits: 0.57 is 57, and reading and writing again changes nothing.
+std::string Percent(double fraction) { return fmt::format("{:.10g}", fraction * 100); }
 
 // One row of the file.
 struct Point {
@@ -60,7 +52,7 @@ void AddPoint(const CsvRows& rows, const Point& point, SensitivityCurve& curve) 
   }
   if (!curve.sparsity.empty() && point.sparsity <= curve.sparsity.back()) {
     FailUsage(rows.Where(), "layer \"{}\": sparsity {} after {}; the points must increase",
-              point.layer, PercentOf(point.sparsity), PercentOf(curve.sparsity.back()));
+              point.layer, Percent(point.sparsity), Percent(curve.sparsity.back()));
   }
   curve.sparsity.push_back(point.sparsity);
   curve.loss.push_back(point.loss);
@@ -71,7 +63,7 @@ void CheckUnit(const std::vector<SensitivityCurve>& curves, const std::string& p
   for (const SensitivityCurve& curve : curves) largest = std::max(largest, curve.sparsity.back());
   if (largest > 0 && largest <= 0.01) {
     FailUsage(path, "no sparsity is above {}: these are fractions, the file is in percent",
-              PercentOf(largest));
+              Percent(largest));
   }
 }
 
@@ -82,7 +74,7 @@ void WriteSensitivity(const std::vector<SensitivityCurve>& curves, const std::st
   for (const SensitivityCurve& curve : curves) {
     for (size_t i = 0; i < curve.sparsity.size(); ++i) {
       text += fmt::format("{},{},{},{},{}\n", QuoteCell(curve.layer), curve.parameters, curve.macs,
-                          PercentOf(curve.sparsity[i]), curve.loss[i]);
+                          Percent(curve.sparsity[i]), curve.loss[i]);
     }
   }
   WriteFileAtomically(path, text);

@@ -23,8 +23,8 @@ struct SensitivityCurve {
   bool operator==(const SensitivityCurve&) const = default;
 };
 
-/// CSV "layer,parameters,macs,sparsity,loss", a row a point, sparsity in percent, written
-/// atomically. Numbers are written so that reading gives the same ones back.
+/// CSV "layer,parameters,macs,sparsity,loss", a row a point, sparsity in percent with ten
+/// digits, written atomically. Writing what was read gives the same file.
 void WriteSensitivity(const std::vector<SensitivityCurve>& curves, const std::string& path);
 
 /// Curves from such a file (further columns are ignored), in the file's order. Throws usage

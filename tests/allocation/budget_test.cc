@@ -18,7 +18,7 @@ std::vector<SensitivityCurve> RandomCurves(uint64_t seed, size_t layers, bool co
   std::vector<SensitivityCurve> curves;
   for (size_t i = 0; i < layers; ++i) {
     SensitivityCurve curve;
-    curve.layer = "l" + std::to_string(i);
+    curve.layer = fmt::format("l{}", i);
     curve.parameters = 1 + static_cast<int64_t>(random.Below(50));
     curve.macs = 1 + static_cast<int64_t>(random.Below(900));
     const double scale = std::exp(2 * random.Normal());

@@ -146,7 +146,7 @@ TEST_F(Measure, GivesTheLossOfTheWholeNetworkWithOneLayerPruned) {
         ASSERT_EQ(curves[i].sparsity.size(), 3U);
         for (size_t p = 0; p < 3; ++p) {
           EXPECT_NEAR(curves[i].sparsity[p], options.levels[p],
-                      0.51 / static_cast<double>(layers_[i].parameters));
+                      1.01 / static_cast<double>(layers_[i].parameters));
           const double naive = Naive(layers_[i], i, options.levels[p], repair);
           EXPECT_NEAR(curves[i].loss[p], naive, 1e-6 + 0.02 * naive)
               << curves[i].layer << (repair ? " repaired at " : " masked at ") << options.levels[p];
@@ -229,17 +229,34 @@ TEST_F(Measure, SaysWhatItWillDoAndHowLongItTook) {
 
 TEST_F(Measure, APatternOfOneSparsityGivesOnePoint) {
   generator_ = Generator("NMMaskGenerator");
-  const auto curves = Run();
-  for (const SensitivityCurve& curve : curves) {
-    if (curve.layer == "stem") {  // three input channels hold no group of four
-      EXPECT_THAT(curve.sparsity, ElementsAre(0)) << curve.layer;
-      EXPECT_THAT(curve.loss, ElementsAre(0));
-    } else {
-      EXPECT_THAT(curve.sparsity, ElementsAre(0.5)) << curve.layer;
-      EXPECT_GT(curve.loss[0], 0);
-    }
+  for (const SensitivityCurve& curve : Run()) {
+    // Of the stem's three input channels one goes.
+    EXPECT_THAT(curve.sparsity, ElementsAre(curve.layer == "stem" ? 1.0 / 3 : 0.5));
+    EXPECT_GT(curve.loss[0], 0);
   }
-  EXPECT_TRUE(log_.Contains("stem: NMMaskGenerator cannot prune it at any level; it stays dense"));
+}
+
+TEST_F(Measure, LayersThatThePatternDoesNotFitGetThePointZero) {
+  class OnlySquares : public MaskGenerator {
+   public:
+    std::string_view type() const override { return "OnlySquares"; }
+    Mask Generate(const Tensor& weight, double sparsity, const MaskContext&) const override {
+      Mask mask(weight.shape());
+      if (weight.shape()[0] != weight.shape()[1]) return mask;
+      for (int64_t i = 0; i < weight.size(); ++i) {
+        mask.Set(i, static_cast<double>(i) >= sparsity * static_cast<double>(weight.size()));
+      }
+      return mask;
+    }
+    double Achievable(const Shape&, double sparsity, const MaskContext&) const override {
+      return sparsity;
+    }
+  };
+  generator_ = std::make_unique<OnlySquares>();
+  const auto curves = Run();
+  EXPECT_EQ(curves[0], (SensitivityCurve{"stem", 432, layers_[0].macs, {0}, {0}}));
+  EXPECT_EQ(curves[2].sparsity.size(), 3U);  // block.conv2, 32×32
+  EXPECT_TRUE(log_.Contains("stem: OnlySquares cannot prune it at any level; it stays dense"));
 }
 
 TEST_F(Measure, MseOfTheOutputIsAnotherChoice) {
@@ -291,7 +308,8 @@ TEST_F(Measure, MistakesAreNamed) {
   EXPECT_EQ(MessageOf([&] { Run(); }), "calibration: no image; measuring sensitivity needs some");
   images_ = RandomImages(9, kImage);
   graph_.mutable_value(graph_.FindValue("fc.bias")).data[0] = INFINITY;
-  EXPECT_THAT(MessageOf([&] { Run(); }), HasSubstr("inf"));
+  EXPECT_THAT(MessageOf([&] { Run(); }),
+              HasSubstr("stem: the network's output is not finite with 30.09 % of it pruned"));
 }
 
 }  // namespace
