@@ -3,11 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
+#include <functional>
 
 #include "sparsity/allocation/allocation_problem.h"
 #include "sparsity/allocation/erk_allocation.h"
 #include "sparsity/allocation/global_allocation.h"
 #include "sparsity/allocation/level_allocation.h"
+#include "sparsity/allocation/sensitivity_allocation.h"
 #include "sparsity/allocation/table_allocation.h"
 #include "sparsity/allocation/uniform_allocation.h"
 #include "sparsity/base/error.h"
@@ -23,6 +25,8 @@ struct TypeRow {
   std::vector<double> (*allocate)(const AllocationProblem&);
 };
 
+constexpr std::string_view kSensitivity = "Sensitivity";
+
 template <GlobalScore kScore>
 std::vector<double> Global(const AllocationProblem& problem) {
   return AllocateGlobal(problem, kScore);
@@ -36,6 +40,7 @@ constexpr TypeRow kTypes[] = {
     {"L2Normalized", Global<GlobalScore::kL2Normalized>},
     {"level", [](const AllocationProblem& problem) { return AllocateByLevel(problem).sparsity; }},
     {"table", nullptr},
+    {kSensitivity, AllocateFromCurvesFile},
 };
 
 const TypeRow& FindRow(const std::string& type) {
@@ -69,6 +74,28 @@ void NoteTable(const std::vector<Layer>& layers, const std::vector<std::string>&
        100 * sparsity);
 }
 
+/// What the given allocation makes of the selected layers; the others stay dense.
+std::vector<LayerTarget> TargetsOf(
+    const AllocationProblem& given, const std::vector<std::string>& skipped,
+    const std::function<std::vector<double>(const AllocationProblem&)>& allocate) {
+  AllocationProblem problem = given;
+  std::vector<LayerTarget> targets(skipped.size());
+  for (size_t i = 0; i < skipped.size(); ++i) {
+    targets[i].skipped = skipped[i];
+    if (skipped[i].empty()) problem.selected.push_back(static_cast<int>(i));
+  }
+  if (problem.sparsity == 0) return targets;
+  if (problem.TotalWeights() == 0) {
+    Fail("allocation", "sparsity {:.4g} is asked for, but no layer may be pruned",
+         problem.sparsity);
+  }
+  const std::vector<double> each = allocate(problem);
+  for (size_t i = 0; i < each.size(); ++i) {
+    targets[static_cast<size_t>(problem.selected[i])].sparsity = each[i];
+  }
+  return targets;
+}
+
 }  // namespace
 
 std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
@@ -76,26 +103,26 @@ std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& 
                                   const AllocationOptions& options) {
   const TypeRow& row = FindRow(options.type);
   CheckArguments(layers, skipped, sparsity, options);
-  AllocationProblem problem{graph, layers, {}, sparsity, options};
-  std::vector<LayerTarget> targets(layers.size());
-  for (size_t i = 0; i < layers.size(); ++i) {
-    targets[i].skipped = skipped[i];
-    if (skipped[i].empty()) problem.selected.push_back(static_cast<int>(i));
+  if (row.allocate != nullptr) {
+    return TargetsOf({graph, layers, {}, sparsity, options}, skipped, row.allocate);
   }
-  if (row.allocate == nullptr) {
-    AllocateFromTable(layers, options.table_file, targets);
-    NoteTable(layers, skipped, targets, sparsity);
-    return targets;
-  }
-  if (sparsity == 0) return targets;
-  if (problem.TotalWeights() == 0) {
-    Fail("allocation", "sparsity {:.4g} is asked for, but no layer may be pruned", sparsity);
-  }
-  const std::vector<double> each = row.allocate(problem);
-  for (size_t i = 0; i < each.size(); ++i) {
-    targets[static_cast<size_t>(problem.selected[i])].sparsity = each[i];
-  }
+  std::vector<LayerTarget> targets;
+  for (const std::string& reason : skipped) targets.push_back({0, reason});
+  AllocateFromTable(layers, options.table_file, targets);
+  NoteTable(layers, skipped, targets, sparsity);
   return targets;
+}
+
+std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
+                                  const std::vector<std::string>& skipped, double sparsity,
+                                  const AllocationOptions& options,
+                                  const std::vector<SensitivityCurve>& curves,
+                                  const std::string& where) {
+  CheckArguments(layers, skipped, sparsity, options);
+  return TargetsOf({graph, layers, {}, sparsity, options}, skipped,
+                   [&](const AllocationProblem& problem) {
+                     return AllocateBySensitivity(problem, curves, where);
+                   });
 }
 
 std::vector<std::string_view> AllocationTypes() {

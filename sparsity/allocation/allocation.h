@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sparsity/allocation/sensitivity.h"
 #include "sparsity/base/options.h"
 #include "sparsity/graph/layers.h"
 
@@ -14,13 +15,20 @@ namespace sparsify {
 /// The `allocation:` section of `sparsity:` (ours; the published blocks have none and mean
 /// Uniform).
 struct AllocationOptions {
-  std::string type =
-      "Uniform";  // Uniform, ERK, Magnitude, L1Normalized, L2Normalized, level, table
+  // Uniform, ERK, Magnitude, L1Normalized, L2Normalized, level, table, Sensitivity
+  std::string type = "Uniform";
   double erk_power = 1.0;
   double max_layer_sparsity = 1.0;  // cap a layer; the excess is redistributed
   double tuning = 0.5;              // level: stride-group decay (prun_algo_tuning)
   double tolerance = 0.015;         // level: sparse_rate_tolerance
   std::string table_file{};         // table: CSV "layer,sparsity" in percent
+
+  // Sensitivity (sensitivity.h, budget.h)
+  std::string budget = "sparsity";  // sparsity, size, macs: what the sweep's percent are of
+  std::string curves_file{};        // a sensitivity.csv instead of measuring
+  std::vector<double> levels = {20, 30, 40, 50, 60, 70, 80, 90};  // percent, each layer alone
+  int64_t images = 256;     // calibration images that the loss is measured on
+  std::string loss = "kl";  // kl, mse: of the network's output
 
   void VisitFields(OptionVisitor& v);
 };
@@ -50,10 +58,18 @@ std::vector<std::string> SelectLayers(const std::vector<Layer>& layers,
 /// exactly to rounding, but within `tolerance` for level, and whatever the file says for
 /// table. `skipped` is SelectLayers' answer; a table may add to it. Throws when caps make
 /// the sparsity unreachable, or a weight that decides is not finite. level takes the
-/// network's image size from the graph's first image input.
+/// network's image size from the graph's first image input. Sensitivity takes its curves from
+/// `options.curves_file`, and `sparsity` as the share of `options.budget` that goes.
 std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
                                   const std::vector<std::string>& skipped, double sparsity,
                                   const AllocationOptions& options);
+
+/// The same by Sensitivity with these curves, which come from `where` (for messages).
+std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
+                                  const std::vector<std::string>& skipped, double sparsity,
+                                  const AllocationOptions& options,
+                                  const std::vector<SensitivityCurve>& curves,
+                                  const std::string& where);
 
 /// Every allocation type, in the order of the table.
 std::vector<std::string_view> AllocationTypes();

@@ -14,6 +14,18 @@ void AllocationOptions::VisitFields(OptionVisitor& v) {
   v.Field("tolerance", tolerance, {.min = 0, .max = 1, .min_open = true},
           "level: accepted distance from the requested network sparsity, fraction");
   v.Field("table_file", table_file, "table: CSV \"layer,sparsity\", percent");
+  v.Choice("budget", budget, {"sparsity", "size", "macs"},
+           "Sensitivity: what the sweep's percent are of: the pruned layers' weights, or the bytes "
+           "or multiply-adds of the whole network that go");
+  v.Field("curves_file", curves_file,
+          "Sensitivity: a run's sensitivity.csv, instead of measuring on data.calibration");
+  v.Field("levels", levels, {.min = 0, .max = 100, .min_open = true, .max_open = true},
+          "Sensitivity: sparsities that each layer alone is tried at, percent, increasing");
+  v.Field("images", images, {.min = 1},
+          "Sensitivity: calibration images that the loss is measured on, drawn at random");
+  v.Choice("loss", loss, {"kl", "mse"},
+           "Sensitivity: of the network's output: kl: KL(dense‖pruned) of the class probabilities; "
+           "mse: squared difference relative to the variance");
 }
 
 void LayerSelectionOptions::VisitFields(OptionVisitor& v) {

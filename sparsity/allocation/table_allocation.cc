@@ -1,10 +1,9 @@
 #include "sparsity/allocation/table_allocation.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
+#include "sparsity/allocation/csv_rows.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
@@ -12,91 +11,10 @@
 namespace sparsify {
 namespace {
 
-// One line of RFC 4180 without line breaks inside quotes; nothing when a quote stays open.
-std::optional<std::vector<std::string>> SplitCsvLine(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"') {
-      if (quoted && i + 1 < line.size() && line[i + 1] == '"')
-        cells.back() += line[i++];
-      else
-        quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      cells.emplace_back();
-    } else {
-      cells.back() += line[i];
-    }
-  }
-  if (quoted) return std::nullopt;
-  for (std::string& cell : cells) cell = std::string(Trim(cell));
-  return cells;
-}
-
 std::optional<double> ParsePercent(const std::string& text) {
-  std::istringstream in(text);
-  in.imbue(std::locale::classic());
-  double value = 0;
-  if (!(in >> value) || !in.eof() || !(value >= 0 && value <= 100)) return std::nullopt;
-  return value;
+  const auto value = ParseCell(text);
+  return value && *value >= 0 && *value <= 100 ? value : std::nullopt;
 }
-
-// The rows of one file, with the place of each in messages.
-class TableReader {
- public:
-  explicit TableReader(const std::string& path) : path_(path), in_(path) {
-    if (path.empty()) FailUsage("allocation.table_file", "is empty; name a CSV layer,sparsity");
-    if (!in_) FailUsage(path, "cannot be opened; the allocation table is read from it");
-    const auto header = NextRow();
-    if (!header) FailUsage(path, "is empty; its first line must name layer and sparsity");
-    columns_ = header->size();
-    layer_column_ = FindColumn(*header, "layer");
-    sparsity_column_ = FindColumn(*header, "sparsity");
-  }
-
-  /// Layer and percentage of the next row, or nothing at the end.
-  std::optional<std::pair<std::string, double>> Next() {
-    const auto row = NextRow();
-    if (!row) return std::nullopt;
-    if (row->size() != columns_) {
-      FailUsage(Where(), "has {} cells, the header has {}", row->size(), columns_);
-    }
-    const std::string& text = (*row)[sparsity_column_];
-    const auto percent = ParsePercent(text);
-    if (!percent) FailUsage(Where(), "sparsity \"{}\" is no percentage in 0 … 100", text);
-    return std::pair((*row)[layer_column_], *percent);
-  }
-
-  std::string Where() const { return fmt::format("{}:{}", path_, line_); }
-
- private:
-  std::optional<std::vector<std::string>> NextRow() {
-    for (std::string line; std::getline(in_, line);) {
-      ++line_;
-      const std::string_view text = Trim(line);
-      if (text.empty() || text.front() == '#') continue;
-      auto cells = SplitCsvLine(line);
-      if (!cells) FailUsage(Where(), "a quote is not closed");
-      return cells;
-    }
-    return std::nullopt;
-  }
-
-  size_t FindColumn(const std::vector<std::string>& header, std::string_view name) const {
-    const auto it = std::find(header.begin(), header.end(), name);
-    if (it == header.end()) {
-      FailUsage(Where(), "no column \"{}\"; the header must name layer and sparsity", name);
-    }
-    return static_cast<size_t>(it - header.begin());
-  }
-
-  std::string path_;
-  std::ifstream in_;
-  int line_ = 0;
-  size_t columns_ = 0;
-  size_t layer_column_ = 0;
-  size_t sparsity_column_ = 0;
-};
 
 void CheckUnit(const std::map<std::string, double>& table, const std::string& path) {
   double largest = 0;
@@ -110,11 +28,17 @@ void CheckUnit(const std::map<std::string, double>& table, const std::string& pa
 }  // namespace
 
 std::map<std::string, double> ReadSparsityTable(const std::string& path) {
-  TableReader reader(path);
+  if (path.empty()) FailUsage("allocation.table_file", "is empty; name a CSV layer,sparsity");
+  CsvRows rows(path, "the allocation table", {"layer", "sparsity"});
   std::map<std::string, double> table;
-  while (const auto row = reader.Next()) {
-    if (!table.insert(*row).second) {
-      FailUsage(reader.Where(), "layer \"{}\" is given twice", row->first);
+  while (const auto row = rows.Next()) {
+    const std::string& layer = row->at(0);
+    const auto percent = ParsePercent(row->at(1));
+    if (!percent) {
+      FailUsage(rows.Where(), "sparsity \"{}\" is no percentage in 0 … 100", row->at(1));
+    }
+    if (!table.emplace(layer, *percent).second) {
+      FailUsage(rows.Where(), "layer \"{}\" is given twice", layer);
     }
   }
   CheckUnit(table, path);

@@ -25,9 +25,9 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
   Print(
-      fmt::format("\nresults in {}: report.html, accuracy.csv, speedup.csv, layers.csv, "
+      fmt::format("\nresults in {}: report.html, accuracy.csv, speedup.csv, layers.csv, {}"
                   "resolved.yaml, checkpoints/\n",
-                  files.folder()));
+                  files.folder(), run.MeasuresCurves() ? "sensitivity.csv, " : ""));
 }
 
 void RefuseMissingFeatures(const std::vector<std::string>& missing) {
@@ -42,7 +42,7 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   const std::vector<std::string> missing = MissingFeatures(config, document);
   if (!request.dry_run) RefuseMissingFeatures(missing);
   for (const std::string& line : UnusedSettings(config, document)) Note("{}", line);
-  const PreparedRun run = PrepareRun(config, document);
+  PreparedRun run = PrepareRun(config, document);
   const RunFiles files(config.output.dir);
   const RunIdentity identity = IdentityOf(config, run.model.graph);
   if (request.dry_run) {

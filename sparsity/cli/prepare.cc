@@ -90,6 +90,15 @@ std::string DescribeNetwork(const PreparedRun& run) {
       pruned, run.layers.size(), OrNone(SkippedByReason(run.skipped)));
 }
 
+/// What the sweep's percent are of.
+std::string BudgetText(const AllocationOptions& allocation) {
+  if (allocation.type == "Sensitivity" && allocation.budget == "size") return "network's bytes";
+  if (allocation.type == "Sensitivity" && allocation.budget == "macs") {
+    return "network's multiply-adds";
+  }
+  return "pruned layers' weights";
+}
+
 std::string DescribeRepair(const PreparedRun& run) {
   const auto& repair = run.config.sparsity.reconstruction;
   if (!repair) return "none";
@@ -103,11 +112,24 @@ std::string DescribeRepair(const PreparedRun& run) {
 std::string DescribeMethod(const PreparedRun& run) {
   const SparsityOptions& s = run.config.sparsity;
   return fmt::format("method      {}, {}, {} allocation, repair: {}\n", MaskName(s),
-                     s.scheduler.type, AllocationOf(s).type, DescribeRepair(run));
+                     s.scheduler.type, run.allocation.type, DescribeRepair(run));
+}
+
+/// What is measured before the layers' sparsities are known.
+std::string DescribeMeasuring(const PreparedRun& run) {
+  const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
+  return fmt::format(
+      "sensitivity measured first: every layer alone at {} %, on {} of {} images of {}\n"
+      "sparsities  {} % of the {}; what each layer gives is known after that\n",
+      fmt::join(run.allocation.levels, ", "), std::min(run.allocation.images, images.size()),
+      images.size(), run.config.data.calibration->path, fmt::join(run.levels, ", "),
+      BudgetText(run.allocation));
 }
 
 std::string DescribeLevels(const PreparedRun& run) {
-  std::string text = "sparsities  percent of the pruned layers' weights; lowest … highest layer\n";
+  if (run.MeasuresCurves()) return DescribeMeasuring(run);
+  std::string text = fmt::format("sparsities  percent of the {}; lowest … highest layer\n",
+                                 BudgetText(run.allocation));
   for (size_t i = 0; i < run.levels.size(); ++i) {
     double low = 1;
     double high = 0;
@@ -160,11 +182,36 @@ void FoldForRepair(Checkpoint& model) {
   }
 }
 
+void CheckMeasuring(const RunConfig& config, const OptionsDocument& document) {
+  if (!config.data.calibration) {
+    FailUsage(document.Where("data.calibration"),
+              "missing; allocation by Sensitivity measures on images, e.g. "
+              "--set data.calibration=\"{{type: images, path: FOLDER}}\"; or name an earlier run's "
+              "sensitivity.csv in sparsity.allocation.curves_file");
+  }
+  const std::string where = document.Where("sparsity.allocation.levels");
+  const std::vector<double>& levels = config.sparsity.allocation.levels;
+  if (levels.size() < 2) {
+    FailUsage(where, "{} levels; a curve needs at least two", levels.size());
+  }
+  for (size_t i = 0; i < levels.size(); ++i) {
+    if (i > 0 && levels[i] <= levels[i - 1]) {
+      FailUsage(where, "{} after {}; levels must increase", levels[i], levels[i - 1]);
+    }
+  }
+  if (levels.back() <= 1) {
+    FailUsage(where, "no level is above {} percent; this key is in percent, not a fraction",
+              levels.back());
+  }
+}
+
 }  // namespace
 
 PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document) {
   PreparedRun run;
   run.config = config;
+  run.allocation = AllocationOf(config.sparsity);
+  if (run.MeasuresCurves()) CheckMeasuring(config, document);
   run.levels = SweepLevels(config, document);
   run.model = LoadModelFile(config.model.path);
   RequireClassifier(run.model.graph, config.model.path);
@@ -184,8 +231,8 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
          OrNone(SkippedByReason(run.skipped)));
   }
   for (const double level : run.levels) {
-    run.targets.push_back(
-        Allocate(graph, run.layers, run.skipped, level / 100, AllocationOf(config.sparsity)));
+    if (run.MeasuresCurves()) break;
+    run.targets.push_back(Allocate(graph, run.layers, run.skipped, level / 100, run.allocation));
   }
   if (config.data.evaluation) {
     run.evaluation = OpenDataset(*config.data.evaluation, config.data.transform, ImageShape(graph),
@@ -193,9 +240,10 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   } else {
     Warn("no data.evaluation: accuracy is not measured");
   }
-  if (Repairs(config)) {
-    run.calibration = OpenDataset(*config.data.calibration, config.data.transform,
-                                  ImageShape(graph), "data.calibration");
+  if (Repairs(config) || run.MeasuresCurves()) {
+    auto& images = Repairs(config) ? run.calibration : run.measuring;
+    images = OpenDataset(*config.data.calibration, config.data.transform, ImageShape(graph),
+                         "data.calibration");
   }
   return run;
 }
@@ -205,8 +253,11 @@ int64_t EstimateCheckpointBytes(const PreparedRun& run) {
   constexpr double kStructureBytes = 262144;
   const auto parameters = static_cast<double>(CountParameters(run.model.graph));
   double bytes = 0;
+  // A budget of multiply-adds says little about the weights.
+  const bool of_weights = run.allocation.type != "Sensitivity" || run.allocation.budget != "macs";
   for (const double level : run.levels) {
-    bytes += parameters * (4 * (1 - level / 100) + 0.5) + kStructureBytes;
+    const double kept = of_weights ? 1 - level / 100 : 1;
+    bytes += parameters * (4 * kept + 0.5) + kStructureBytes;
   }
   return static_cast<int64_t>(bytes);
 }
@@ -228,9 +279,9 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, resolved.yaml, report.html\n",
+             "speedup.csv, layers.csv, {}resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
-             FormatBytes(FreeDiskSpace(folder)));
+             FormatBytes(FreeDiskSpace(folder)), run.MeasuresCurves() ? "sensitivity.csv, " : "");
 }
 
 }  // namespace sparsify

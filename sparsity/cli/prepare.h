@@ -19,12 +19,20 @@ struct PreparedRun {
   Checkpoint model;  // as loaded, dense; for least-squares repair with batch norm folded
   std::string network;
   std::vector<Layer> layers;
-  std::vector<std::string> skipped;               // by layer: why it stays dense, or empty
-  std::vector<double> levels;                     // percent
-  std::vector<std::vector<LayerTarget>> targets;  // by level and layer
-  std::unique_ptr<Dataset> evaluation;            // null: accuracy is not measured
-  std::unique_ptr<Dataset> calibration;           // null: no repair
+  std::vector<std::string> skipped;  // by layer: why it stays dense, or empty
+  std::vector<double> levels;        // percent
+  AllocationOptions allocation;      // in force: the scheduler's own, if it has one
+  /// By level and layer; empty while MeasuresCurves: the runner fills them in.
+  std::vector<std::vector<LayerTarget>> targets;
+  std::unique_ptr<Dataset> evaluation;   // null: accuracy is not measured
+  std::unique_ptr<Dataset> calibration;  // null: no repair
+  std::unique_ptr<Dataset> measuring;    // for curves where there is no repair, else null
   int64_t classes = 0;
+
+  /// Whether the allocation needs sensitivity curves that have to be measured.
+  bool MeasuresCurves() const {
+    return allocation.type == "Sensitivity" && allocation.curves_file.empty();
+  }
 };
 
 /// Loads the model and opens the data; settles which layers are pruned and by how much.

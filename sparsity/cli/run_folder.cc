@@ -107,6 +107,7 @@ void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIden
   if (state == FolderState::kReplaced) {
     Note("{}: replacing the finished run of the same configuration", files.folder());
     fs::remove(files.Report());
+    fs::remove(files.Sensitivity());
     fs::remove_all(files.folder() + "/records");
   }
   MakeDirectories(files.folder() + "/records");

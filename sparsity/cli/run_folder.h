@@ -22,6 +22,7 @@ class RunFiles {
   std::string Layers() const { return folder_ + "/layers.csv"; }
   std::string Repair() const { return folder_ + "/repair.csv"; }
   std::string Times() const { return folder_ + "/times.csv"; }
+  std::string Sensitivity() const { return folder_ + "/sensitivity.csv"; }
   std::string Report() const { return folder_ + "/report.html"; }
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;

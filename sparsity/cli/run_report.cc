@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -157,15 +158,77 @@ ReportSection RepairSection(const CsvTable& repair) {
   return section;
 }
 
+/// Curves of consecutive layers, a few a picture: losses of all would hide each other.
+std::vector<Plot> SensitivityPlots(const std::vector<SensitivityCurve>& curves) {
+  constexpr size_t kCurvesInPlot = 7;
+  std::vector<Plot> plots;
+  for (size_t i = 0; i < curves.size(); ++i) {
+    if (i % kCurvesInPlot == 0) {
+      const size_t last = std::min(i + kCurvesInPlot, curves.size());
+      Plot& plot = plots.emplace_back();
+      plot.title = fmt::format("Loss with one layer pruned, layers {} to {}", i + 1, last);
+      plot.x_label = "sparsity of the layer, %";
+      plot.y_label = "loss";
+    }
+    Series series = {curves[i].layer, {{0, 0}}};
+    for (size_t p = 0; p < curves[i].sparsity.size(); ++p) {
+      if (curves[i].sparsity[p] <= 0) continue;
+      series.points.emplace_back(100 * curves[i].sparsity[p], curves[i].loss[p]);
+    }
+    plots.back().series.push_back(std::move(series));
+  }
+  return plots;
+}
+
+/// A row a layer, a column a sparsity in whole percent; cells of sparsities that a layer was not
+/// tried at are empty.
+CsvTable SensitivityTable(const std::vector<SensitivityCurve>& curves) {
+  const auto name = [](double sparsity) { return fmt::format("{:.0f} %", 100 * sparsity); };
+  std::map<std::string, double> columns;
+  for (const SensitivityCurve& curve : curves) {
+    for (const double sparsity : curve.sparsity) columns.emplace(name(sparsity), sparsity);
+  }
+  std::vector<std::pair<double, std::string>> order;
+  for (const auto& [text, sparsity] : columns) order.emplace_back(sparsity, text);
+  std::sort(order.begin(), order.end());
+  CsvTable table = {{"layer", "parameters", "macs"}, {}};
+  for (const auto& [sparsity, text] : order) table.header.push_back(text);
+  for (const SensitivityCurve& curve : curves) {
+    std::vector<std::string> row(table.header.size());
+    row[0] = curve.layer;
+    row[1] = fmt::format("{}", curve.parameters);
+    row[2] = fmt::format("{}", curve.macs);
+    for (size_t p = 0; p < curve.sparsity.size(); ++p) {
+      row[table.Column(name(curve.sparsity[p]))] = fmt::format("{:.4g}", curve.loss[p]);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+ReportSection SensitivitySection(const std::vector<SensitivityCurve>& curves) {
+  ReportSection section;
+  section.heading = "Sensitivity";
+  section.text =
+      "Loss of the network's output with one layer pruned and the others dense. The sparsity of "
+      "each layer is chosen so that the sum of these losses is least.";
+  section.plots = SensitivityPlots(curves);
+  section.tables.emplace_back("loss by sparsity (sensitivity.csv has every point)",
+                              SensitivityTable(curves));
+  return section;
+}
+
 }  // namespace
 
 Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>& records,
-                     const std::string& configuration) {
+                     const std::string& configuration,
+                     const std::vector<SensitivityCurve>& curves) {
   Report report;
   report.title = fmt::format("{}: sparsity, accuracy and speed", network);
   report.subtitle = fmt::format("sparsify {}", Version());
   report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(SpeedupTable(records)),
                      LayerSection(LayerTable(records), records)};
+  if (!curves.empty()) report.sections.push_back(SensitivitySection(curves));
   const CsvTable repair = RepairTable(records);
   if (!repair.rows.empty()) report.sections.push_back(RepairSection(repair));
   report.sections.push_back({"Time",

@@ -1,5 +1,6 @@
 #include "sparsity/cli/runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sparsity/base/file.h"
@@ -9,6 +10,7 @@
 #include "sparsity/cli/measure_level.h"
 #include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/prune_level.h"
+#include "sparsity/cli/run_curves.h"
 #include "sparsity/cli/run_report.h"
 #include "sparsity/io/checkpoint.h"
 
@@ -33,18 +35,62 @@ void NoteSpeed(double percent, const std::vector<SpeedRow>& rows) {
   }
 }
 
+void NoteTargets(double percent, const std::vector<LayerTarget>& targets) {
+  double low = 1;
+  double high = 0;
+  for (const LayerTarget& target : targets) {
+    if (!target.skipped.empty()) continue;
+    low = std::min(low, target.sparsity);
+    high = std::max(high, target.sparsity);
+  }
+  Note("{}: layers give {:.1f} … {:.1f} % of their weights", LevelName(percent), 100 * low,
+       100 * high);
+}
+
+/// What a budget of bytes or multiply-adds has come to.
+void NoteBudget(const PreparedRun& run, const Checkpoint& checkpoint, double percent) {
+  double macs = 0;
+  double macs_gone = 0;
+  double bytes = 4 * static_cast<double>(CountParameters(run.model.graph));
+  const double dense_bytes = bytes;
+  for (size_t i = 0; i < run.layers.size(); ++i) {
+    const double gone = checkpoint.layers[i].achieved;
+    macs += static_cast<double>(run.layers[i].macs);
+    macs_gone += gone * static_cast<double>(run.layers[i].macs);
+    if (!run.skipped[i].empty()) continue;
+    bytes -= (4 * gone - 1.0 / 8) * static_cast<double>(run.layers[i].parameters);
+  }
+  Note("{} of the {} budget: {:.1f} % of the multiply-adds and {:.1f} % of the bytes are gone",
+       LevelName(percent), run.allocation.budget, macs > 0 ? 100 * macs_gone / macs : 0,
+       100 * (1 - bytes / dense_bytes));
+}
+
 }  // namespace
 
-Runner::Runner(const PreparedRun& run, const RunFiles& files)
+Runner::Runner(PreparedRun& run, const RunFiles& files)
     : run_(run), files_(files), generator_(MakeMaskGenerator(run.config.sparsity.mask_generator)) {}
 
 void Runner::Run() {
   RunDense();
+  SettleTargets();
   for (size_t i = 0; i < run_.levels.size(); ++i) {
     ThrowIfInterrupted();
     RunLevel(i);
   }
-  WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config)), files_.Report());
+  WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config), curves_),
+            files_.Report());
+}
+
+/// Every layer's sparsity at every level, once the curves are there.
+void Runner::SettleTargets() {
+  curves_ = RunCurves(run_, files_, *generator_);
+  if (!run_.MeasuresCurves()) return;
+  run_.targets.clear();
+  for (const double level : run_.levels) {
+    run_.targets.push_back(Allocate(run_.model.graph, run_.layers, run_.skipped, level / 100,
+                                    run_.allocation, curves_, files_.Sensitivity()));
+    NoteTargets(level, run_.targets.back());
+  }
 }
 
 /// Takes over the record of a level that an earlier run has finished.
@@ -99,7 +145,11 @@ void Runner::RunLevel(size_t index) {
   Checkpoint checkpoint =
       PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},
                  *generator_, repaired, clock);
-  WarnOfMissedTarget(checkpoint);
+  if (run_.allocation.type == "Sensitivity" && run_.allocation.budget != "sparsity") {
+    NoteBudget(run_, checkpoint, percent);
+  } else {
+    WarnOfMissedTarget(checkpoint);
+  }
   LevelRecord record;
   if (run_.evaluation) {
     record.accuracy = clock.Time("evaluate", [&] { return EvaluateLevel(percent, checkpoint); });

@@ -16,10 +16,11 @@ namespace sparsify {
 class Runner {
  public:
   /// Both are kept by reference. The folder must be open (OpenRunFolder).
-  Runner(const PreparedRun& run, const RunFiles& files);
+  Runner(PreparedRun& run, const RunFiles& files);
 
-  /// Dense network, then every level that has no record yet, then the report. The tables
-  /// on disk hold every finished level at all times. Polls for Ctrl-C.
+  /// Dense network, then what the allocation has to measure (`run.targets` is filled in), then
+  /// every level that has no record yet, then the report. The tables on disk hold every finished
+  /// level (sensitivity.csv: every finished layer) at all times. Polls for Ctrl-C.
   void Run();
 
   /// Of every finished level, the dense network first.
@@ -29,16 +30,18 @@ class Runner {
   bool Restore(double percent);
   void Finish(LevelRecord record, double percent, bool is_new);
   void RunDense();
+  void SettleTargets();
   void RunLevel(size_t index);
   std::vector<std::string> EvaluateDense();
   std::vector<std::string> EvaluateLevel(double percent, Checkpoint& checkpoint);
   std::optional<Checkpoint> PreviousStage(size_t index) const;
 
-  const PreparedRun& run_;
+  PreparedRun& run_;
   const RunFiles& files_;
   const std::unique_ptr<const MaskGenerator> generator_;
   std::vector<LevelRecord> records_;
   DenseResult dense_;
+  std::vector<SensitivityCurve> curves_;  // empty: the allocation uses none
 };
 
 }  // namespace sparsify

@@ -1,0 +1,68 @@
+#include "sparsity/allocation/sensitivity_allocation.h"
+
+#include <fmt/ranges.h>
+
+#include "sparsity/allocation/budget.h"
+#include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
+
+namespace sparsify {
+namespace {
+
+// What the network has besides the selected layers.
+int64_t RestOf(const AllocationProblem& problem, BudgetKind kind) {
+  if (kind == BudgetKind::kSize) return CountParameters(problem.graph) - problem.TotalWeights();
+  int64_t macs = 0;
+  for (const Layer& layer : problem.layers) macs += layer.macs;
+  for (size_t i = 0; i < problem.selected.size(); ++i) macs -= problem.layer(i).macs;
+  return macs;
+}
+
+std::vector<SensitivityCurve> SelectedCurves(const AllocationProblem& problem,
+                                             const std::vector<SensitivityCurve>& curves,
+                                             const std::string& where) {
+  std::vector<SensitivityCurve> selected;
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < problem.selected.size(); ++i) {
+    const SensitivityCurve* curve = FindCurve(curves, problem.layer(i).name);
+    if (curve == nullptr) {
+      missing.push_back(problem.layer(i).name);
+    } else {
+      selected.push_back(*curve);
+    }
+  }
+  if (!missing.empty()) {
+    FailUsage(where,
+              "no curve for {} of {} layers that may be pruned: {}; measure them, or exclude them "
+              "with sparsity.layers",
+              missing.size(), problem.selected.size(), fmt::join(missing, ", "));
+  }
+  return selected;
+}
+
+}  // namespace
+
+std::vector<double> AllocateBySensitivity(const AllocationProblem& problem,
+                                          const std::vector<SensitivityCurve>& curves,
+                                          const std::string& where) {
+  CheckCurves(curves, problem.layers, where);
+  Budget budget;
+  budget.kind = BudgetKindOf(problem.options.budget);
+  budget.reduction = problem.sparsity;
+  budget.rest = RestOf(problem, budget.kind);
+  const BudgetSolution solution = AllocateByBudget(SelectedCurves(problem, curves, where), budget,
+                                                   problem.options.max_layer_sparsity);
+  Verbose("allocation: {:.2f} % of the {} budget ({:.2f} % asked), summed loss {:.4g}",
+          100 * solution.reduction, problem.options.budget, 100 * problem.sparsity, solution.loss);
+  return solution.sparsity;
+}
+
+std::vector<double> AllocateFromCurvesFile(const AllocationProblem& problem) {
+  const std::string& path = problem.options.curves_file;
+  if (path.empty()) {
+    FailUsage("allocation.curves_file", "is empty, and no sensitivity has been measured");
+  }
+  return AllocateBySensitivity(problem, ReadSensitivity(path), path);
+}
+
+}  // namespace sparsify

@@ -1,0 +1,113 @@
+#include "sparsity/cli/run_curves.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "reconstruction/measure_sensitivity.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/cli/network.h"
+#include "sparsity/executor/plan.h"
+
+namespace sparsify {
+namespace {
+
+/// A dense plan and full batches of its inputs and its output.
+struct PaddedPlan {
+  PaddedPlan(const Graph& graph, int64_t batch_size)
+      : batch(batch_size),
+        plan(graph, {.batch = batch_size, .threads = Threads(), .allow_sparse = false}),
+        output(plan.output_shapes().at(0)) {
+    for (const Shape& shape : plan.input_shapes()) padded.emplace_back(shape);
+  }
+
+  void Run(const std::vector<const Tensor*>& inputs, Tensor& result) {
+    std::vector<const float*> sources;
+    const int64_t count = inputs.at(0)->shape()[0];
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      sources.push_back(inputs[i]->data());
+      if (inputs[i]->size() == padded[i].size()) continue;
+      padded[i].Fill(0);
+      std::copy_n(inputs[i]->data(), inputs[i]->size(), padded[i].data());
+      sources[i] = padded[i].data();
+    }
+    plan.Run(sources, {output.data()});
+    result.Resize({count, output.size() / batch});
+    std::copy_n(output.data(), result.size(), result.data());
+  }
+
+  const int64_t batch;
+  const Plan plan;
+  std::vector<Tensor> padded;
+  Tensor output;
+};
+
+NetworkFunction MakePlan(const Graph& graph, int64_t batch) {
+  const auto plan = std::make_shared<PaddedPlan>(graph, batch);
+  return [plan](const std::vector<const Tensor*>& inputs, Tensor& output) {
+    plan->Run(inputs, output);
+  };
+}
+
+SensitivityOptions OptionsOf(const PreparedRun& run) {
+  SensitivityOptions options;
+  options.levels.clear();
+  for (const double percent : run.allocation.levels) options.levels.push_back(percent / 100);
+  options.images = run.allocation.images;
+  options.loss = run.allocation.loss == "kl" ? OutputLossKind::kKl : OutputLossKind::kMse;
+  options.seed = static_cast<uint64_t>(run.config.seed);
+  options.repair = run.config.sparsity.reconstruction.has_value();
+  if (!options.repair) {
+    Note(
+        "sensitivity: there is no reconstruction, so that layers are measured with masked weights");
+    return options;
+  }
+  const ReconstructionOptions& repair = *run.config.sparsity.reconstruction;
+  options.damping = repair.damping;
+  options.max_positions = repair.max_positions;
+  options.memory_limit_mb = repair.memory_limit;
+  return options;
+}
+
+std::vector<SensitivityCurve> Measure(const PreparedRun& run, const RunFiles& files,
+                                      const MaskGenerator& generator) {
+  const std::string path = files.Sensitivity();
+  std::vector<SensitivityCurve> known;
+  if (std::filesystem::exists(path)) {
+    known = ReadSensitivity(path);
+    CheckCurves(known, run.layers, path);
+  }
+  const auto has_curve = [&](size_t i) {
+    return !run.skipped[i].empty() || FindCurve(known, run.layers[i].name) != nullptr;
+  };
+  bool complete = true;
+  for (size_t i = 0; i < run.layers.size(); ++i) complete = complete && has_curve(i);
+  if (complete) {
+    Note("sensitivity: measured before");
+    return known;
+  }
+  const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
+  const SensitivityTask task{
+      .graph = run.model.graph,
+      .layers = run.layers,
+      .skipped = run.skipped,
+      .generator = generator,
+      .calibration = images,
+      .measured = std::move(known),
+      .on_layer = [&](const auto& curves) { WriteSensitivity(curves, path); },
+      .make_network = MakePlan};
+  MeasureSensitivity(task, OptionsOf(run));
+  return ReadSensitivity(path);
+}
+
+}  // namespace
+
+std::vector<SensitivityCurve> RunCurves(const PreparedRun& run, const RunFiles& files,
+                                        const MaskGenerator& generator) {
+  if (run.allocation.type != "Sensitivity") return {};
+  if (!run.MeasuresCurves()) return ReadSensitivity(run.allocation.curves_file);
+  return Measure(run, files, generator);
+}
+
+}  // namespace sparsify
