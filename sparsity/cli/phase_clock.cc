@@ -10,6 +10,8 @@
 namespace sparsify {
 
 void PhaseClock::Add(const std::string& phase, double seconds) {
+  constexpr double kNothing = 1e-4;  // a phase that this run does not have
+  if (seconds < kNothing) return;
   const auto known = std::find_if(phases_.begin(), phases_.end(),
                                   [&](const auto& item) { return item.first == phase; });
   if (known != phases_.end()) {

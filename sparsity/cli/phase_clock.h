@@ -23,6 +23,7 @@ class PhaseClock {
     return body();
   }
 
+  /// Less than a tenth of a millisecond is nothing and leaves no row.
   void Add(const std::string& phase, double seconds);
   /// Adds every phase of `seconds` as "prefix: phase".
   void Add(const std::string& prefix, const std::map<std::string, double>& seconds);

@@ -83,7 +83,7 @@ void Runner::Run() {
 
 /// Every layer's sparsity at every level, once the curves are there.
 void Runner::SettleTargets() {
-  curves_ = RunCurves(run_, files_, *generator_);
+  curves_ = setup_.Time("sensitivity", [&] { return RunCurves(run_, files_, *generator_); });
   if (!run_.MeasuresCurves()) return;
   run_.targets.clear();
   for (const double level : run_.levels) {
@@ -140,7 +140,7 @@ void Runner::RunLevel(size_t index) {
   const double percent = run_.levels[index];
   if (Restore(percent)) return;
   const std::optional<Checkpoint> previous = PreviousStage(index);
-  PhaseClock clock;
+  PhaseClock clock = std::exchange(setup_, {});
   std::vector<RepairedUnit> repaired;
   Checkpoint checkpoint =
       PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},

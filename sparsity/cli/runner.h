@@ -7,6 +7,7 @@
 
 #include "sparsity/cli/dense_result.h"
 #include "sparsity/cli/level_record.h"
+#include "sparsity/cli/phase_clock.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/mask/mask_generator.h"
@@ -41,6 +42,7 @@ class Runner {
   const std::unique_ptr<const MaskGenerator> generator_;
   std::vector<LevelRecord> records_;
   DenseResult dense_;
+  PhaseClock setup_;  // of the whole run, counted to the first level that is done
   std::vector<SensitivityCurve> curves_;  // empty: the allocation uses none
 };
 
