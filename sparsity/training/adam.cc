@@ -11,7 +11,9 @@ namespace {
 
 struct Coefficients {
   float beta1 = 0;
+  float rest1 = 0;  // 1 − β₁, rounded once
   float beta2 = 0;
+  float rest2 = 0;
   float rate = 0;     // over 1 − β₁ᵗ
   float spread = 0;   // 1 / √(1 − β₂ᵗ)
   float epsilon = 0;  // added to √v̂
@@ -23,8 +25,8 @@ void Update(const Coefficients& c, float scale, int64_t count, const float* grad
   const float rate = c.rate * scale;
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i];
-    const float m = c.beta1 * mean[i] + (1 - c.beta1) * g;
-    const float v = c.beta2 * square[i] + (1 - c.beta2) * g * g;
+    const float m = c.beta1 * mean[i] + c.rest1 * g;
+    const float v = c.beta2 * square[i] + c.rest2 * g * g;
     mean[i] = m;
     square[i] = v;
     parameter[i] -= rate * m / (std::sqrt(v) * c.spread + c.epsilon);
@@ -46,10 +48,14 @@ void Adam::Step(const Tensor& gradient, double rate, std::span<const float> scal
   }
   ++steps_;
   const auto t = static_cast<double>(steps_);
-  const Coefficients c = {static_cast<float>(options_.beta1), static_cast<float>(options_.beta2),
-                          static_cast<float>(rate / (1 - std::pow(options_.beta1, t))),
-                          static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
-                          static_cast<float>(options_.epsilon)};
+  Coefficients c;
+  c.beta1 = static_cast<float>(options_.beta1);
+  c.rest1 = static_cast<float>(1 - options_.beta1);
+  c.beta2 = static_cast<float>(options_.beta2);
+  c.rest2 = static_cast<float>(1 - options_.beta2);
+  c.rate = static_cast<float>(rate / (1 - std::pow(options_.beta1, t)));
+  c.spread = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
+  c.epsilon = static_cast<float>(options_.epsilon);
   const int64_t length = std::max<int64_t>(1, size / parts);
   constexpr int64_t kChunk = 1 << 14;
   ParallelFor((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
