@@ -1,6 +1,10 @@
 #include "sparsity/cli/repair_level.h"
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
 
 #include "reconstruction/distill.h"
 #include "reconstruction/layer_repair.h"
@@ -33,18 +37,10 @@ PrunePattern PatternOf(const MaskGeneratorOptions& masks) {
   return pattern;
 }
 
-LayerRepairMethod MethodFromName(const std::string& name) {
-  if (name == "obs") return LayerRepairMethod::kObs;
-  if (name == "sparse_gpt") return LayerRepairMethod::kSparseGpt;
-  if (name == "wanda") return LayerRepairMethod::kWanda;
-  if (name == "statistics") return LayerRepairMethod::kStatistics;
-  return LayerRepairMethod::kLeastSquares;
-}
-
 LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
   const ReconstructionOptions& chosen = *sparsity.reconstruction;
   LayerRepairOptions options;
-  options.method = MethodFromName(chosen.method);
+  options.method = LayerMethodFromName("reconstruction.method", chosen.method);
   options.pattern = PatternOf(sparsity.mask_generator);
   options.damping = chosen.damping;
   options.max_positions = chosen.max_positions;
@@ -81,6 +77,9 @@ UnitRepairOptions UnitOptions(const SparsityOptions& sparsity) {
   options.max_count = chosen.max_count;
   options.weight_lr = chosen.weight_lr;
   options.bias_lr = chosen.bias_lr;
+  options.lr_schedule =
+      chosen.lr_schedule == "cosine" ? LrSchedule::kCosine : LrSchedule::kConstant;
+  options.lr_scale = chosen.lr_scale == "row_rms" ? LrScale::kRowRms : LrScale::kAbsolute;
   options.use_dense_inps = chosen.use_dense_inps;
   options.bias_correction = chosen.bias_correction;
   options.weight_correction = chosen.weight_correction;
@@ -93,18 +92,6 @@ UnitRepairOptions UnitOptions(const SparsityOptions& sparsity) {
   options.memory_limit_mb = chosen.memory_limit;
   options.keep_in_memory = chosen.keep_gpu;
   options.mask_is_static = sparsity.fake_sparse.mask_is_static;
-  return options;
-}
-
-DistillOptions PolishOf(const PolishOptions& chosen) {
-  DistillOptions options;
-  options.max_count = chosen.max_count;
-  options.batch = chosen.batch;
-  options.weight_lr = chosen.weight_lr;
-  options.warm_up = chosen.warm_up;
-  options.augment = chosen.augment;
-  options.logits_weight = chosen.logits_weight;
-  options.block_weight = chosen.block_weight;
   return options;
 }
 
@@ -173,14 +160,14 @@ class LevelRepair {
     if (!sparsity_.reconstruction->IsAdam()) return RepairLayers(task_, LayerOptions(sparsity_));
     UnitRepairOptions options = UnitOptions(sparsity_);
     if (!options.mask_is_static) {
-      options.make_mask = MaskMaker(task_, MakeMaskGenerator(sparsity_.mask_generator));
+      options.remake_mask = MaskMaker(task_, MakeMaskGenerator(sparsity_.mask_generator));
     }
     return RepairUnits(task_, options);
   }
 
   std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
     task_.title = fmt::format("polish {} %", FormatPercent(percent_));
-    RepairResult result = Distill(task_, PolishOf(*sparsity_.reconstruction->polish));
+    RepairResult result = Distill(task_, *sparsity_.reconstruction->polish);
     clock_.Add("polish", result.seconds);
     for (RepairedUnit& unit : result.units) {
       Note("{} %: {} steps of polish in {}, loss {:.4f} → {:.4f}{}{}", FormatPercent(percent_),
