@@ -5,7 +5,7 @@
 #include <cmath>
 #include <ctime>
 
-#include "reconstruction/least_squares_repair.h"
+#include "reconstruction/layer_repair.h"
 #include "sparsity/allocation/prune_network.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
@@ -25,11 +25,10 @@ std::string UtcNow() {
   return text;
 }
 
-double MeanLoss(const std::vector<LeastSquaresRepairReport>& layers,
-                double LeastSquaresRepairReport::*loss) {
+double MeanLoss(const std::vector<RepairedUnit>& layers, double RepairedUnit::*loss) {
   double sum = 0;
   int64_t count = 0;
-  for (const LeastSquaresRepairReport& layer : layers) {
+  for (const RepairedUnit& layer : layers) {
     if (!layer.unrepaired.empty()) continue;
     sum += layer.*loss;
     ++count;
@@ -38,17 +37,23 @@ double MeanLoss(const std::vector<LeastSquaresRepairReport>& layers,
 }
 
 void RepairLevel(const PreparedRun& run, size_t level, Graph& graph,
-                 const std::map<std::string, Mask>& masks) {
+                 std::map<std::string, Mask>& masks) {
   const auto start = std::chrono::steady_clock::now();
   const ReconstructionOptions& chosen = *run.config.sparsity.reconstruction;
-  LeastSquaresRepairOptions options;
+  LayerRepairOptions options;
   options.damping = chosen.damping;
   options.max_positions = chosen.max_positions;
   options.memory_limit_mb = chosen.memory_limit;
-  options.seed = static_cast<uint64_t>(run.config.seed);
-  options.progress = fmt::format("repair {} %", FormatPercent(run.levels[level]));
-  const auto reports =
-      RepairByLeastSquares(graph, run.model.graph, masks, run.layers, *run.calibration, options);
+  const std::string title = fmt::format("repair {} %", FormatPercent(run.levels[level]));
+  const auto reports = RepairLayers({.student = graph,
+                                     .teacher = run.model.graph,
+                                     .masks = masks,
+                                     .layers = run.layers,
+                                     .calibration = *run.calibration,
+                                     .seed = static_cast<uint64_t>(run.config.seed),
+                                     .title = title},
+                                    options)
+                           .units;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   Note(
       "{} %: repaired {} of {} masked layers in {}; mean layer error {:.2f} → {:.2f} % of the "
@@ -57,8 +62,8 @@ void RepairLevel(const PreparedRun& run, size_t level, Graph& graph,
       std::count_if(reports.begin(), reports.end(),
                     [](const auto& layer) { return layer.unrepaired.empty(); }),
       reports.size(), FormatSeconds(seconds.count()),
-      MeanLoss(reports, &LeastSquaresRepairReport::loss_before) * 100,
-      MeanLoss(reports, &LeastSquaresRepairReport::loss_after) * 100);
+      MeanLoss(reports, &RepairedUnit::loss_before) * 100,
+      MeanLoss(reports, &RepairedUnit::loss_after) * 100);
 }
 
 }  // namespace
