@@ -108,6 +108,7 @@ class UnitRunner::BackwardPass {
         wanted_(parameter_grads),
         needed_(of.current_.size(), false),
         started_(of.current_.size(), false),
+        given_(of.current_.size(), nullptr),
         gradients_(of.current_.size()) {}
 
   void FindNeeded() {
@@ -142,7 +143,7 @@ class UnitRunner::BackwardPass {
            runner_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
     if (!needed_[Index(id)]) return;
-    Take(id, expected) = gradient;
+    given_[Index(id)] = &gradient;
     started_[Index(id)] = true;
   }
 
@@ -154,7 +155,8 @@ class UnitRunner::BackwardPass {
     for (const ValueId id : node.outputs) {
       const bool has = id != kNoValue && started_[Index(id)];
       outputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
-      grad_outputs.push_back(has ? &gradients_[Index(id)] : nullptr);
+      const Tensor* given = has ? given_[Index(id)] : nullptr;
+      grad_outputs.push_back(has && given == nullptr ? &gradients_[Index(id)] : given);
       reached = reached || has;
     }
     if (!reached) return;
@@ -166,17 +168,19 @@ class UnitRunner::BackwardPass {
       grad_inputs.push_back(nullptr);
       if (id == kNoValue || !needed_[Index(id)]) continue;
       const Shape& shape = inputs.back()->shape();
-      if (started_[Index(id)]) more[i] = Tensor::Uninitialized(shape);
+      if (started_[Index(id)]) more[i] = Spare(shape);
       grad_inputs.back() = started_[Index(id)] ? &more[i] : &Take(id, shape);
       started_[Index(id)] = true;
     }
     sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;
+      OwnGiven(node.inputs[i]);
       AddTo(GradientOf(node.inputs[i]), more[i]);
+      Release(std::move(more[i]));
     }
     for (const ValueId id : node.outputs) {
-      if (id != kNoValue && started_[Index(id)]) Release(std::move(gradients_[Index(id)]));
+      if (id != kNoValue) Release(std::move(gradients_[Index(id)]));
     }
   }
 
@@ -188,27 +192,45 @@ class UnitRunner::BackwardPass {
     return it == wanted_.end() ? gradients_[Index(id)] : it->second;
   }
 
+  // Memory of an earlier gradient where there is some of this size, contents undefined.
+  Tensor Spare(const Shape& shape) {
+    Tensor tensor;
+    const auto spare = runner_.spare_.find(shape.NumElements());
+    if (spare != runner_.spare_.end()) {
+      tensor = std::move(spare->second);
+      runner_.spare_.erase(spare);
+    }
+    tensor.Resize(shape);
+    return tensor;
+  }
+
   // The gradient of `id` with this shape, contents undefined.
   Tensor& Take(ValueId id, const Shape& shape) {
     Tensor& gradient = GradientOf(id);
-    const auto spare = runner_.spare_.find(shape.NumElements());
-    if (!wanted_.contains(id) && spare != runner_.spare_.end()) {
-      gradient = std::move(spare->second);
-      runner_.spare_.erase(spare);
+    if (wanted_.contains(id)) {
+      gradient.Resize(shape);
+    } else {
+      gradient = Spare(shape);
     }
-    gradient.Resize(shape);
     return gradient;
+  }
+
+  // The caller's gradient is only read: a copy takes what is to be added to it.
+  void OwnGiven(ValueId id) {
+    const Tensor* given = std::exchange(given_[Index(id)], nullptr);
+    if (given != nullptr) Take(id, given->shape()) = *given;
   }
 
   void Release(Tensor gradient) {
     const int64_t size = gradient.size();
-    runner_.spare_.emplace(size, std::move(gradient));
+    if (size > 0) runner_.spare_.emplace(size, std::move(gradient));
   }
 
   UnitRunner& runner_;
   std::map<ValueId, Tensor>& wanted_;
-  std::vector<bool> needed_;   // a wanted gradient passes through this value
-  std::vector<bool> started_;  // the gradient holds something
+  std::vector<bool> needed_;          // a wanted gradient passes through this value
+  std::vector<bool> started_;         // the gradient holds something
+  std::vector<const Tensor*> given_;  // gradients that the caller lends
   std::vector<Tensor> gradients_;
 };
 
