@@ -180,7 +180,7 @@ TEST_F(PipelineTest, WhatIsNotBuiltIsRefusedBeforeAnyWorkAndAfterThePlan) {
       ErrorOf([&] { Run(sets, {.dry_run = true}); }),
       HasSubstr("--set sparsity.reconstruction={max_count: 10}: sparsity.reconstruction: "
                 "repairing weights by method: adam is not built yet; method: least_squares is"));
-  EXPECT_THAT(output_, HasSubstr("repair: layer-wise"));
+  EXPECT_THAT(output_, HasSubstr("repair: adam, layer-wise"));
 }
 
 TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
@@ -190,7 +190,7 @@ TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
   const std::vector<std::string> sets = {
       calibration, "sparsity.reconstruction={method: least_squares}",
       "sparsity.mask_generator={kwargs: {row_normalized: True}}"};
-  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least squares on 21 images of "));
+  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("repair: least_squares on 21 images of "));
   Run(sets);
   EXPECT_TRUE(log_.Contains("1 batch normalisations are folded into the layers before them"));
   EXPECT_TRUE(log_.Contains("75 %: repaired 2 of 2 masked layers in "));
@@ -323,7 +323,7 @@ TEST_F(SensitivityPipelineTest, TheDryRunSaysThatCurvesComeFirst) {
 
 TEST_F(SensitivityPipelineTest, MistakesNameTheirPlace) {
   EXPECT_THAT(ErrorOf([&] { Run({"sparsity.allocation={type: Sensitivity}"}); }),
-              HasSubstr("f.yaml: data.calibration: missing; allocation by Sensitivity measures on "
+              HasSubstr("data.calibration: missing; allocation by Sensitivity measures on "
                         "images"));
   const auto error_with = [&](const std::string& levels) {
     return ErrorOf([&] { Run(Sets({"sparsity.allocation.levels=" + levels})); });
