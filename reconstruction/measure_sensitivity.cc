@@ -11,6 +11,7 @@
 #include "reconstruction/frontier.h"
 #include "reconstruction/network_suffix.h"
 #include "reconstruction/second_order/least_squares.h"
+#include "reconstruction/sensitivity_cost.h"
 #include "reconstruction/shuffled_images.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
@@ -25,8 +26,6 @@ namespace {
 constexpr int64_t kBytesPerMb = 1'000'000;
 // A curve needs no exact weights: a looser tolerance than repair's saves most iterations.
 constexpr double kTolerance = 1e-3;
-constexpr double kTypicalIterations = 40;
-constexpr double kUnitsPerMac = 1e-9;  // of the progress line
 
 using Clock = std::chrono::steady_clock;
 
@@ -89,8 +88,9 @@ class Measurement {
         images_(task.calibration, options.seed),
         logits_(LogitsOf(graph_)),
         batches_(BatchCount(images_.size())),
-        measured_batches_(
-            std::min(batches_, BatchCount(std::max(int64_t{1}, options.images)))),
+        measured_batches_(std::min(batches_, BatchCount(std::max(int64_t{1}, options.images)))),
+        cost_(task.layers, images_.size(), options.max_positions, measured_batches_ * batch_,
+              std::ssize(options.levels)),
         frontier_(graph_, batches_, batch_),
         in_batch_(static_cast<size_t>(batches_), -1),
         reference_(static_cast<size_t>(measured_batches_)) {
@@ -163,10 +163,7 @@ class Measurement {
   }
 
   void Announce() const;
-  double MacsFrom(int node) const;
   double UnitsOf(const Work& work) const;
-  double TrialUnits(const Work& work) const;
-  double StatisticsUnits(const Work& work) const;
   void Advance(double units);
 
   SensitivityCurve MeasureLayer(const Work& work);
@@ -191,6 +188,7 @@ class Measurement {
   const ValueId logits_;
   const int64_t batches_;
   const int64_t measured_batches_;
+  const SensitivityCost cost_;
   Frontier frontier_;
   int cut_ = 0;                    // every batch stands here or further on
   std::vector<int64_t> in_batch_;  // images of each batch, −1: not known yet
@@ -214,22 +212,21 @@ void Measurement::Announce() const {
   for (const double level : options_.levels) levels.push_back(fmt::format("{:g}", 100 * level));
   int64_t bytes = 0;
   int64_t behind = 0;
-  double macs = 0;
+  double units = 0;
   for (const Work& work : work_) {
     bytes = std::max(bytes, frontier_.BytesPerImage(work.keep));
     behind += work.keep < work.layer->node ? 1 : 0;
-    macs += TrialUnits(work);
+    units += cost_.Trials(*work.layer);
   }
   const int64_t images = std::min(images_.size(), measured_batches_ * batch_);
   const int64_t kept = options_.repair ? images_.size() : images;
-  const double whole = std::max(1.0, MacsFrom(0));
   Note(
       "{}: {} layers, each alone at {} %, by {}; {} on {} images; {}; kept activations take up to "
       "{}; the work of {:.0f} forward passes of an image",
       options_.progress, work_.size(), fmt::join(levels, ", "), task_.generator.type(),
       options_.loss == OutputLossKind::kKl ? "KL divergence" : "squared error", images,
       options_.repair ? fmt::format("least squares on {} images", kept) : "weights masked only",
-      FormatBytes(bytes * kept), macs / kUnitsPerMac / whole);
+      FormatBytes(bytes * kept), units / std::max(1e-30, cost_.Network()));
   if (behind == 0) return;
   Warn(
       "memory_limit {} MB is little for {} images: activations before {} of {} layers are computed "
@@ -237,39 +234,10 @@ void Measurement::Announce() const {
       options_.memory_limit_mb, kept, behind, work_.size());
 }
 
-// Multiply-adds an image of the layers from node `node` on.
-double Measurement::MacsFrom(int node) const {
-  double macs = 0;
-  for (const Layer& layer : task_.layers) {
-    if (layer.node >= node) macs += static_cast<double>(layer.macs);
-  }
-  return macs;
-}
-
-double Measurement::TrialUnits(const Work& work) const {
-  return kUnitsPerMac * static_cast<double>(measured_batches_ * batch_) *
-         MacsFrom(work.layer->node) * static_cast<double>(options_.levels.size());
-}
-
-double Measurement::StatisticsUnits(const Work& work) const {
-  if (!work.obstacle.empty()) return 0;
-  const Layer& layer = *work.layer;
-  const auto columns = static_cast<double>(Columns(layer));
-  int64_t positions = 1;
-  for (int d = 1; d < layer.output_shape.rank(); ++d) positions *= layer.output_shape[d];
-  if (options_.max_positions > 0) positions = std::min(positions, options_.max_positions);
-  return kUnitsPerMac * static_cast<double>(images_.size()) *
-         (static_cast<double>(layer.macs) +
-          static_cast<double>(positions * layer.groups) * columns * columns);
-}
-
-// Of the progress line: 10^9 multiply-adds; those of the solver are in double precision.
 double Measurement::UnitsOf(const Work& work) const {
-  if (!work.obstacle.empty()) return TrialUnits(work);
-  const double solve =
-      kUnitsPerMac * 2 * kTypicalIterations * static_cast<double>(options_.levels.size()) *
-      static_cast<double>(work.layer->parameters) * static_cast<double>(Columns(*work.layer));
-  return TrialUnits(work) + StatisticsUnits(work) + solve;
+  const double trials = cost_.Trials(*work.layer);
+  if (!work.obstacle.empty()) return trials;
+  return trials + cost_.Statistics(*work.layer) + cost_.Solving(*work.layer);
 }
 
 void Measurement::Advance(double units) {
@@ -346,7 +314,7 @@ void Measurement::SolveTrials(const Work& work, std::vector<Trial>& trials) {
     trial.bias = std::move(solution.bias);
   }
   seconds_.solve += SecondsSince(start);
-  Advance(UnitsOf(work) - TrialUnits(work) - StatisticsUnits(work));
+  Advance(cost_.Solving(*work.layer));
 }
 
 template <class Body>
@@ -386,7 +354,7 @@ LayerStatistics Measurement::Gather(const Work& work) {
     statistics.Add(cut[node.inputs[0]], targets);
     seconds_.forward += forward;
     seconds_.statistics += SecondsSince(start) - forward;
-    Advance(StatisticsUnits(work) / static_cast<double>(batches_));
+    Advance(cost_.Statistics(layer) / static_cast<double>(batches_));
   });
   return statistics;
 }
@@ -408,7 +376,7 @@ void Measurement::RunTrials(const Work& work, std::vector<Trial>& trials) {
       runner.Run(cut, trial.weight, bias, logits);
       trial.loss.Add(reference, logits);
     }
-    Advance(TrialUnits(work) / static_cast<double>(measured_batches_));
+    Advance(cost_.Trials(layer) / static_cast<double>(measured_batches_));
   });
 }
 

@@ -44,5 +44,28 @@ TEST(MakeRunReport, SaysWhatWasNotMeasured) {
   EXPECT_EQ(report.sections[1].text, "Not measured: the configuration has no benchmark section.");
 }
 
+TEST(MakeRunReport, ShowsSensitivityWhereThereAreCurves) {
+  std::vector<SensitivityCurve> curves;
+  for (int i = 0; i < 9; ++i) {
+    curves.push_back({fmt::format("conv{}", i), 100, 7, {0.2, 0.5019}, {0.25, 0.5}});
+  }
+  curves[8].sparsity = {0.9};
+  curves[8].loss = {3};
+  const Report report = MakeRunReport("net", {Record(50, "1", "1")}, "", curves);
+  ASSERT_EQ(report.sections.size(), 6U);
+  const ReportSection& section = report.sections[3];
+  EXPECT_EQ(section.heading, "Sensitivity");
+  ASSERT_EQ(section.plots.size(), 2U);
+  EXPECT_EQ(section.plots[1].title, "Loss with one layer pruned, layers 8 to 9");
+  EXPECT_EQ(section.plots[0].series.size(), 7U);
+  EXPECT_THAT(
+      section.plots[0].series[6].points,
+      ElementsAre(Pair(0, 0), Pair(20, 0.25), Pair(::testing::DoubleNear(50.19, 1e-9), 0.5)));
+  const CsvTable& table = section.tables.at(0).second;
+  EXPECT_THAT(table.header, ElementsAre("layer", "parameters", "macs", "20 %", "50 %", "90 %"));
+  EXPECT_THAT(table.rows.at(0), ElementsAre("conv0", "100", "7", "0.25", "0.5", ""));
+  EXPECT_THAT(table.rows.at(8), ElementsAre("conv8", "100", "7", "", "", "3"));
+}
+
 }  // namespace
 }  // namespace sparsify
