@@ -22,6 +22,14 @@ constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 enum class Pass { kForward, kGradInput, kGradWeight };
 
+// 1×1, every position once, one group.
+bool IsMatrixProduct(const ConvProblem& p) {
+  const auto is_whole = [](const WindowAxis& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.pad_begin == 0 && axis.pad_end == 0;
+  };
+  return p.groups == 1 && is_whole(p.window.height) && is_whole(p.window.width);
+}
+
 // The problem in oneDNN's terms.
 struct Terms {
   explicit Terms(const ConvProblem& p);
@@ -48,9 +56,12 @@ Terms::Terms(const ConvProblem& p) {
   plain_x = Floats(x_dims, Tag::nchw);
   plain_w = Floats(w_dims, grouped ? Tag::goihw : Tag::oihw);
   plain_y = Floats(y_dims, Tag::nchw);
-  any_x = Floats(x_dims, Tag::any);
+  // A 1×1 convolution is a matrix product of plain memory already; reordering its activations
+  // costs as much time as computing them.
+  const bool plain = IsMatrixProduct(p);
+  any_x = plain ? plain_x : Floats(x_dims, Tag::any);
   any_w = Floats(w_dims, Tag::any);
-  any_y = Floats(y_dims, Tag::any);
+  any_y = plain ? plain_y : Floats(y_dims, Tag::any);
   if (p.has_bias) bias = Floats({p.out_channels}, Tag::a);
 }
 

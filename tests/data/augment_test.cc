@@ -137,7 +137,7 @@ class ImageDatasetViewTest : public ::testing::Test {
   ImageDataset Make(int64_t cache_bytes) {
     const TransformOptions transform = {.center_crop = 6, .color = "bgr", .scale = 1};
     return {std::make_unique<NoiseSource>(reads_), Transform(transform, {3, 6, 6}, "data"),
-            ImageDatasetOptions{.skip_broken = true, .cache_bytes = cache_bytes}};
+            ImageDatasetOptions{.skip_broken = true, .cache_bytes = cache_bytes, .selection = {}}};
   }
   std::vector<int> reads_ = std::vector<int>(4, 0);
 };

@@ -94,17 +94,19 @@ TEST(Distill, BringsThePrunedNetworkNearerToTheDenseOne) {
     const Shape image(std::vector<int64_t>(dims.begin() + 1, dims.end()));
     Case c(std::move(dense), image);
     const double before = LogitsError(c.student, c.teacher, image);
-    const RepairResult result = c.Run(Short());
+    DistillOptions options = Short(30);
+    options.batch = 8;
+    const RepairResult result = c.Run(options);
     ASSERT_EQ(result.units.size(), 1U);
     const RepairedUnit& unit = result.units[0];
     EXPECT_EQ(unit.name, "polish");
     EXPECT_EQ(unit.remark, "");
     EXPECT_EQ(unit.unrepaired, "");
-    EXPECT_EQ(unit.steps, 60);
+    EXPECT_EQ(unit.steps, 30);
     EXPECT_EQ(unit.samples, 54);
     EXPECT_GT(unit.seconds, 0);
-    EXPECT_LT(unit.loss_after, 0.6 * unit.loss_before) << c.teacher.name;
-    EXPECT_LT(LogitsError(c.student, c.teacher, image), 0.6 * before) << c.teacher.name;
+    EXPECT_LT(unit.loss_after, 0.7 * unit.loss_before) << c.teacher.name;
+    EXPECT_LT(LogitsError(c.student, c.teacher, image), 0.7 * before) << c.teacher.name;
   }
 }
 
@@ -113,6 +115,8 @@ TEST(Distill, MasksHoldAndTheRestMoves) {
   const Graph start = c.student;
   const auto masks = c.masks;
   c.Run(Short(10));
+  int64_t kept = 0;
+  int64_t moved = 0;
   EXPECT_EQ(c.masks, masks);
   for (const Layer& layer : c.layers) {
     const Tensor& weight = c.student.value(layer.weight).data;
@@ -122,11 +126,13 @@ TEST(Distill, MasksHoldAndTheRestMoves) {
         EXPECT_EQ(weight[i], 0);
         EXPECT_FALSE(std::signbit(weight[i]));
       } else {
-        EXPECT_NE(weight[i], start.value(layer.weight).data[i]) << layer.name;
+        ++kept;
+        moved += weight[i] != start.value(layer.weight).data[i] ? 1 : 0;
       }
     }
     EXPECT_FALSE(testing::Same(c.student.value(layer.bias).data, start.value(layer.bias).data));
   }
+  EXPECT_GT(moved, 0.8 * static_cast<double>(kept));  // the rest belongs to dead channels
 }
 
 TEST(Distill, BatchNormStays) {

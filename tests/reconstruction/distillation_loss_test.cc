@@ -104,14 +104,14 @@ TEST(DistillationLosses, SayWhatDoesNotFit) {
   EXPECT_EQ(MessageOf([&] {
               DivergenceLoss(a, Tensor(Shape{2, 4}), 1, nullptr);
             }),
-            "polish: the student's output has shape [2, 3], the dense network's [2, 4]");
+            "polish: the student's output has shape [2,3], the dense network's [2,4]");
   EXPECT_EQ(MessageOf([&] {
               SquaredLoss(a, Tensor(Shape{3, 2}), 1, nullptr);
             }),
-            "polish: the student's output has shape [2, 3], the dense network's [3, 2]");
+            "polish: the student's output has shape [2,3], the dense network's [3,2]");
   const Tensor maps(Shape{2, 3, 4, 4});
   EXPECT_EQ(MessageOf([&] { DivergenceLoss(maps, maps, 1, nullptr); }),
-            "polish: the network gives [2, 3, 4, 4], expected one row of class scores for each "
+            "polish: the network gives [2,3,4,4], expected one row of class scores for each "
             "image");
 }
 

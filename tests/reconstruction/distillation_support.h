@@ -35,7 +35,8 @@ inline Graph BottleneckNet(uint64_t seed = 1) {
 }
 
 inline std::vector<Layer> LayersOf(const Graph& graph) {
-  return FindLayers(graph, InferShapes(graph, 1));
+  const int64_t batch = std::max<int64_t>(1, graph.inputs[0].shape[0]);
+  return FindLayers(graph, InferShapes(graph, batch));
 }
 
 using Parameters = std::map<std::string, reference::Array>;  // by name

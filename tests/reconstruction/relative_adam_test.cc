@@ -124,7 +124,7 @@ TEST(RelativeAdam, SaysWhenScalesDoNotFit) {
   EXPECT_EQ(MessageOf([&] {
               adam.Add(kWeight, Tensor(Shape{3, 2}), {1, 1, 1, 1}, nullptr);
             }),
-            "polish: 4 row scales given for a parameter of shape [3, 2]");
+            "polish: 4 row scales given for a parameter of shape [3,2]");
 }
 
 TEST(RowRms, IsTheRootMeanSquareOfEachRow) {
