@@ -75,7 +75,19 @@ def _fix_batch(graph, batch):
 
 
 def write(source, sparsity, batch, target):
-    """Writes `target`; returns (share of zeros in the layers pruned, shape of the input)."""
+    """Writes `target`; returns (share of zeros in the layers pruned, shape of the input).
+
+    Throws ValueError when `source` is no ONNX file or cannot be compared.
+    """
+    try:
+        return _write(source, sparsity, batch, target)
+    except OSError as error:
+        raise ValueError(f"{source}: {error.strerror or error}") from error
+    except Exception as error:  # protobuf and the checker have exceptions of their own
+        raise ValueError(f"{source}: {error}") from error
+
+
+def _write(source, sparsity, batch, target):
     model = onnx.load(source)
     weights = _layer_weights(model.graph).values()
     total = sum(int(np.prod(tensor.dims)) for tensor in weights)
