@@ -76,16 +76,16 @@ def parse():
     add("--batch", type=comma_list(int, 1, 4096), default=[1, 8], help="images a run (1,8)")
     add("--threads", type=comma_list(int, 1, 1024), default=[1], help="threads and cores (1)")
     add("--sparsity", type=comma_list(float, 0, 1), default=[0, 0.5, 0.7, 0.9],
-        help="share of each layer's weights to zero; 0 takes a sparse file as it is (0,0.5,0.7,0.9)")
+        help="share of each layer's weights to zero; 0: the file as it is (0,0.5,0.7,0.9)")
     add("--engines", type=engine_list, default=list(ENGINES), help="which ones (all)")
     add("--python", action="append", default=[], metavar="[ENGINE=]PATH",
         help="interpreter for an engine, or for all that have none of their own (this one)")
     add("--plan-worker", default=str(FOLDER.parent.parent / "build/bench/plan_worker"),
         help="our own engine (build/bench/plan_worker)")
     add("--seconds", type=float, default=8, help="to time one case for, all engines together (8)")
-    add("--rounds", type=int, default=4, help="least number of turns of each engine (4)")
+    add("--rounds", type=int, default=6, help="least number of turns of each engine (6)")
     add("--turn-ms", type=float, default=80, help="length of a turn; at least 2 runs (80)")
-    add("--cores", type=comma_list(int, 0, 65535), help="to run on (the last ones allowed)")
+    add("--cores", type=comma_list(int, 0, 65535), help="to run on, the last first (all)")
     add("--tolerance", type=float, default=1e-3,
         help="largest difference of outputs, over the largest output, that is timed (1e-3)")
     add("--timeout", type=float, default=300, help="seconds to wait for an answer (300)")
@@ -108,10 +108,12 @@ def interpreters(args):
 
 
 def choose_cores(args, threads):
-    cores = args.cores or args.allowed[-threads:]
-    if len(cores) != threads or not set(cores) <= set(args.allowed):
-        raise EngineError(f"{threads} threads need as many cores of {args.allowed}, got {cores}")
-    return cores
+    """The last cores of those to run on, one a thread."""
+    cores = args.cores or args.allowed
+    if len(set(cores)) < threads or not set(cores) <= set(args.allowed):
+        raise EngineError(f"threads {threads}: needs as many different cores out of "
+                          f"{args.allowed}, cores to run on are {cores}")
+    return cores[-threads:]
 
 
 def command(name, args, model, batch, threads):

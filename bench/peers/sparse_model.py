@@ -35,7 +35,7 @@ def _layer_weights(graph):
         if name not in constants:
             if node.op_type == "MatMul":  # of two activations
                 continue
-            raise ValueError(f"{node.op_type} \"{node.name}\": its weight \"{name}\" is no constant")
+            raise ValueError(f'{node.op_type} "{node.name}": weight "{name}" is no constant')
         if node.op_type == "Conv" and _group(node) > 1 and constants[name].dims[1] == 1:
             continue
         found[name] = constants[name]
@@ -61,9 +61,8 @@ def _fix_batch(graph, batch):
     for value in inputs + list(graph.output):
         first = value.type.tensor_type.shape.dim[0]
         if value in inputs and first.HasField("dim_value") and first.dim_value != batch:
-            raise ValueError(
-                f"input \"{value.name}\" is fixed to a batch of {first.dim_value}, {batch} asked for"
-            )
+            raise ValueError(f'input "{value.name}" is fixed to a batch of {first.dim_value}, '
+                             f"{batch} asked for")
         first.dim_value = batch
     if len(inputs) != 1:
         raise ValueError(f"{len(inputs)} inputs; networks with one are compared")

@@ -116,9 +116,14 @@ def summary_table(rows):
         by_name = {row.engine: row for row in case}
         dense = next((f"{r.engine}, {r.median_ms:.2f} ms" for r in case if r.baseline), "–")
         gains = [_ratio(by_name[e].speedup_median) if e in by_name else "–" for e in sparse]
+        if len(sparse) == 2:
+            both = all(engine in by_name for engine in sparse)
+            a, b = (by_name.get(engine) for engine in sparse)
+            gains.append(_ratio(a.median_ms / b.median_ms if both else 0))
         first = case[0]
         body.append([_percent(first.sparsity), first.batch, first.threads, dense, *gains])
-    return _markdown(["sparsity %", "batch", "threads", "fastest dense", *sparse], body)
+    versus = [f"{sparse[1]} over {sparse[0]}"] if len(sparse) == 2 else []
+    return _markdown(["sparsity %", "batch", "threads", "fastest dense", *sparse, *versus], body)
 
 
 def left_out(rows):
@@ -162,18 +167,20 @@ def _command(rows):
 def section(rows):
     """The section of docs/performance.md, as lines."""
     references = " or ".join(dict.fromkeys(row.reference for row in rows if row.reference))
-    lines = [HEADING, "",
-             f"`{_command(rows)} --update docs/performance.md`", "",
-             "writes this section (bench/peers/README.md says what to install). All engines run the "
-             "same file, whose Conv and Gemm weights (not depthwise) lost their smallest values, on "
-             "the same cores, in turn in one session. The baseline is the dense engine with the least "
-             "median. *max difference* is that of the outputs to "
-             f"those of {references}, over the largest output. {disturbance(rows)}", ""]
+    lines = [
+        HEADING, "",
+        f"`{_command(rows)} --update docs/performance.md`", "",
+        "writes this section (bench/peers/README.md says what to install). All engines run the "
+        "same file, whose Conv (not depthwise) and Gemm weights lost their smallest values, on "
+        "the same cores, in turn in one session. The baseline is the dense engine with the least "
+        f"median. *max difference* is that of the outputs to those of {references}, over the "
+        f"largest output. {disturbance(rows)}", "",
+    ]
     for network in dict.fromkeys(row.network for row in rows):
         own = [row for row in rows if row.network == network]
         lines += [f"### {network}", "", *network_tables(own), ""]
     hows = {row.engine: f"{row.engine} {row.version}: {row.how}" for row in rows if row.how}
-    return lines + ["How the engines ran (of the last comparison): " + "; ".join(hows.values()) + "."]
+    return lines + [f"How the engines ran in the last case: {'; '.join(hows.values())}."]
 
 
 def update(path, rows):

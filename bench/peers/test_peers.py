@@ -159,6 +159,17 @@ class TablesTest(unittest.TestCase):
         tables.mark_baseline(found)
         self.assertIn("| – | – |", "\n".join(tables.full_table(found)))
 
+    def test_summary_compares_the_sparse_engines(self):
+        found = rows()
+        other = tables.Row(engine="T", kind="sparse", min_ms=1, median_ms=2, asked=0.5,
+                           network="net", sparsity=50.0, batch=8)
+        tables.mark_baseline(found + [other])
+        text = tables.summary_table(found + [other])
+        self.assertIn("fastest dense | S | T | T over S |", text[0])
+        self.assertEqual(text[2], "| 50 | 8 | 1 | B, 10.00 ms | 2.500 | 5.000 | 2.000 |")
+        other.left_out = "why"
+        self.assertIn("| 2.500 | – | – |", tables.summary_table(found + [other])[2])
+
     def test_an_earlier_run_gives_the_same_tables(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "peers.csv")
@@ -177,7 +188,7 @@ class TablesTest(unittest.TestCase):
             self.assertTrue(once.endswith("\n\n## After\n\nkept\n"))
             self.assertNotIn("old", once)
             self.assertIn("* Left out: C (everywhere): not installed.", once)
-            self.assertIn("| 50 | 8 | 1 | **B** (baseline) | 2 | f32 | 9.000 | 10.000 | 1.000 |", once)
+            self.assertIn("| 50 | 8 | 1 | **B** (baseline) | 2 | f32 | 9.000 | 10.000 | 1.0", once)
 
     def test_a_disturbed_run_says_so(self):
         found = rows()
