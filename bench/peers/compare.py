@@ -125,9 +125,14 @@ def command(name, args, model, batch, threads):
     return [args.interpreters[name], str(FOLDER / "worker.py"), name, model, *size]
 
 
-def environment(threads):
-    # DeepSparse would report its use to its makers.
-    return {"OMP_NUM_THREADS": str(threads), "NM_DISABLE_ANALYTICS": "True"}
+def environment(name, threads):
+    """Settings beside the person's own."""
+    settings = {"OMP_NUM_THREADS": str(threads)}
+    if name == "deepsparse":
+        settings["NM_DISABLE_ANALYTICS"] = "True"  # it would report its use to its makers
+    if name.startswith("sparsify") and "OMP_WAIT_POLICY" not in os.environ:
+        settings["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "2000")  # as sparsify does
+    return settings
 
 
 class Case:
@@ -161,8 +166,8 @@ class Case:
         for name in self.args.engines:
             try:
                 line = command(name, self.args, self.model, self.batch, self.threads)
-                process = EngineProcess(line, self.cores, environment(self.threads),
-                                        self.args.timeout)
+                settings = environment(name, self.threads)
+                process = EngineProcess(line, self.cores, settings, self.args.timeout)
                 self.processes[name] = process
                 self.rows[name].version, self.rows[name].how = process.version, process.how
                 self.check_outputs(name, process)
