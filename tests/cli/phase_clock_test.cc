@@ -28,7 +28,7 @@ TEST(PhaseClock, DescribesTheLongestFirstAndLeavesOutWhatIsNegligible) {
   clock.Add("masks", 0.1);
   clock.Add("solve", 30);
   clock.Add("evaluate", 60);
-  EXPECT_EQ(clock.Describe(), "evaluate 1 min 0 s, solve 30.0 s");
+  EXPECT_EQ(clock.Describe(), "evaluate 1 min 00 s, solve 30 s");
 }
 
 TEST(PhaseClock, TimesABodyEvenWhenItThrows) {

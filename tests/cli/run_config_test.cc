@@ -122,8 +122,10 @@ TEST(PublishedBlocks, AmpereIsReadToTheLetter) {
   EXPECT_THAT(Missing(kAmpere), SizeIs(1));
 }
 
+const std::string kCalibration = "data: {calibration: {path: c}}\n";
+
 TEST(PublishedBlocks, PostTrainingIsReadToTheLetter) {
-  const RunConfig config = Read(kPostTraining);
+  const RunConfig config = Read(kCalibration + kPostTraining);
   ASSERT_TRUE(config.sparsity.reconstruction.has_value());
   EXPECT_EQ(config.sparsity.reconstruction->pattern, "layer");
   EXPECT_EQ(config.sparsity.reconstruction->max_count, 20000);
@@ -131,20 +133,17 @@ TEST(PublishedBlocks, PostTrainingIsReadToTheLetter) {
   EXPECT_EQ(config.sparsity.reconstruction->weight_lr, 1e-5);
   EXPECT_EQ(config.sparsity.cali_batchsize, 16);
   EXPECT_EQ(config.sparsity.mask_generator.sparsity, 0.5);
-  EXPECT_THAT(Levels(kPostTraining), ElementsAre(50));
-  const auto missing = Missing(kPostTraining);
-  ASSERT_THAT(missing, SizeIs(1));
-  EXPECT_EQ(missing[0],
-            "f.yaml:5:7: sparsity.reconstruction: repairing weights by method: adam is not built "
-            "yet; method: least_squares is; --set sparsity.reconstruction=None prunes without "
-            "repair");
+  EXPECT_THAT(Levels(kCalibration + kPostTraining), ElementsAre(50));
+  EXPECT_THAT(Missing(kCalibration + kPostTraining), IsEmpty());
+  EXPECT_THAT(ErrorOf([] { Read(kPostTraining); }),
+              HasSubstr("data.calibration: missing; reconstruction needs images"));
 }
 
 TEST(PublishedBlocks, ProgressiveIsReadToTheLetter) {
-  const RunConfig config = Read(kProgressive);
+  const RunConfig config = Read(kCalibration + kProgressive);
   ASSERT_TRUE(config.sparsity.progressive.has_value());
-  EXPECT_THAT(Levels(kProgressive), ElementsAre(10, 20, 30, 40, 50, 60));
-  EXPECT_THAT(Missing(kProgressive), SizeIs(2));
+  EXPECT_THAT(Levels(kCalibration + kProgressive), ElementsAre(10, 20, 30, 40, 50, 60));
+  EXPECT_THAT(Missing(kCalibration + kProgressive), IsEmpty());
 }
 
 TEST(RunConfig, DefaultsNeedOnlyAModelAndASparsity) {
@@ -229,7 +228,7 @@ TEST(RunConfig, WhatIsNotUsedIsSaid) {
             "f.yaml:3:28: sparsity.cali_batchsize: not used, there is no reconstruction");
 }
 
-TEST(RunConfig, LeastSquaresRepairIsBuiltAndNeedsCalibrationImages) {
+TEST(RunConfig, RepairNeedsCalibrationImagesAndMasksItCanMake) {
   const std::string text =
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
       "sparsity: {reconstruction: {method: least_squares}}\n";
@@ -238,9 +237,15 @@ TEST(RunConfig, LeastSquaresRepairIsBuiltAndNeedsCalibrationImages) {
   EXPECT_TRUE(MissingFeatures(config, document).empty());
   EXPECT_TRUE(UnusedSettings(config, document).empty());
   EXPECT_EQ(ErrorOf([&] { ReadRunConfig(MakeDocument(text, {"data.calibration=None"})); }),
-            "--set data.calibration=None: data.calibration: missing; reconstruction with method: "
-            "least_squares needs images, e.g. --set data.calibration=\"{type: images, path: "
-            "FOLDER}\"");
+            "--set data.calibration=None: data.calibration: missing; reconstruction needs images, "
+            "e.g. --set data.calibration=\"{type: images, path: FOLDER}\"");
+  EXPECT_THAT(
+      ErrorOf([&] {
+        ReadRunConfig(MakeDocument(text, {"sparsity.reconstruction.method=obs",
+                                          "sparsity.mask_generator={type: FPGMMaskGenerator}"}));
+      }),
+      HasSubstr("sparsity.reconstruction.method: obs chooses single weights, N:M groups or blocks, "
+                "but FPGMMaskGenerator prunes whole filters"));
 }
 
 TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
@@ -262,7 +267,7 @@ TEST(RunConfig, GeneratorsThatAreNotBuiltAreNamed) {
 }
 
 TEST(RunConfig, ResolvedConfigurationReadsBack) {
-  const RunConfig config = Read(kProgressive);
+  const RunConfig config = Read(kCalibration + kProgressive);
   const std::string text = ResolvedConfig(config);
   const RunConfig again = ReadRunConfig(OptionsDocument::FromText(text, "resolved.yaml"));
   EXPECT_EQ(ResolvedConfig(again), text);

@@ -25,14 +25,29 @@ LevelRecord Record(double percent, const std::string& top1, const std::string& s
 TEST(MakeRunReport, DrawsTheCurvesOfTheTables) {
   const Report report =
       MakeRunReport("net", {Record(0, "94", "1"), Record(50, "93.5", "1.8")}, "seed: 0\n");
-  ASSERT_EQ(report.sections.size(), 5U);
+  ASSERT_EQ(report.sections.size(), 6U);
   EXPECT_THAT(report.sections[0].plots.at(0).series.at(0).points,
               ElementsAre(Pair(0, 94), Pair(50, 93.5)));
   EXPECT_THAT(report.sections[1].plots.at(0).series.at(0).points,
               ElementsAre(Pair(0, 1), Pair(50, 1.8)));
   EXPECT_THAT(report.sections[2].plots.at(0).categories, ElementsAre("conv1"));
   EXPECT_THAT(report.sections[2].plots.at(0).series.at(0).points, ElementsAre(Pair(0, 50)));
-  EXPECT_EQ(report.sections[4].preformatted, "seed: 0\n");
+  EXPECT_EQ(report.sections[5].preformatted, "seed: 0\n");
+}
+
+TEST(MakeRunReport, ShowsRepairAndTime) {
+  LevelRecord record = Record(50, "93", "1.5");
+  record.repair = {"50", "conv1",  "0.5", "0.125", "0",  "64", "1.5", "", "",
+                   "50", "polish", "2",   "1",     "10", "64", "3",   "", ""};
+  record.times = {"50", "repair: solve", "1.25", "300"};
+  const Report report = MakeRunReport("net", {record}, "");
+  ASSERT_EQ(report.sections.size(), 7U);
+  const ReportSection& repair = report.sections[3];
+  EXPECT_EQ(repair.heading, "Repair");
+  EXPECT_THAT(repair.plots.at(0).categories, ElementsAre("conv1"));
+  EXPECT_THAT(repair.plots.at(0).series.at(0).points, ElementsAre(Pair(0, 0.125)));
+  EXPECT_EQ(report.sections[4].heading, "Time");
+  EXPECT_EQ(report.sections[4].tables.at(0).second.rows.size(), 1U);
 }
 
 TEST(MakeRunReport, SaysWhatWasNotMeasured) {
@@ -52,7 +67,7 @@ TEST(MakeRunReport, ShowsSensitivityWhereThereAreCurves) {
   curves[8].sparsity = {0.9};
   curves[8].loss = {3};
   const Report report = MakeRunReport("net", {Record(50, "1", "1")}, "", curves);
-  ASSERT_EQ(report.sections.size(), 6U);
+  ASSERT_EQ(report.sections.size(), 7U);
   const ReportSection& section = report.sections[3];
   EXPECT_EQ(section.heading, "Sensitivity");
   ASSERT_EQ(section.plots.size(), 2U);
