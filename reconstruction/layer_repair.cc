@@ -1,8 +1,12 @@
 #include "reconstruction/layer_repair.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <utility>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "reconstruction/layer_weights.h"
 #include "reconstruction/repair_walk.h"
@@ -19,6 +23,14 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Activations shrink along the network while the matrices of its layers grow: what the former
+// leave behind in the heap would add to the latter.
+void ReturnFreedMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 // Σ E[(y − w·x − b)²] of the layer as it is in the graph.
@@ -132,6 +144,7 @@ class LayerRepair {
     LayerStatistics statistics(task_.student.node(layer.node), layer, sampling);
     walk.Next([&](const Tensor& inputs, const Tensor& targets) { statistics.Add(inputs, targets); },
               progress);
+    ReturnFreedMemory();
     const auto solving = Clock::now();
     Solve(layer, statistics, unit);
     result_.seconds["solve"] += SecondsSince(solving);

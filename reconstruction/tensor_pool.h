@@ -12,7 +12,7 @@ namespace sparsify {
 class TensorPool {
  public:
   /// Holds at most `limit` bytes; the tensors given longest ago are freed first.
-  explicit TensorPool(int64_t limit = int64_t{256} << 20) : limit_(limit) {}
+  explicit TensorPool(int64_t limit = int64_t{128} << 20) : limit_(limit) {}
 
   /// A tensor of this shape, contents undefined. Never larger than asked for.
   Tensor Take(const Shape& shape);
