@@ -189,8 +189,11 @@ class UnitRepair {
       }
     }
     const int64_t step = elements * static_cast<int64_t>(sizeof(float));
-    const int64_t limit = options_.memory_limit_mb * kBytesPerMb - step;
-    budget_.set_limit(options_.keep_in_memory ? std::max<int64_t>(0, limit) : 0);
+    const int64_t left = options_.memory_limit_mb * kBytesPerMb - step;
+    budget_.set_limit(options_.keep_in_memory ? std::max<int64_t>(0, left) : 0);
+    if (left >= 0) return;
+    Warn("{}: a step of {} images takes up to {}, memory_limit is {} MB; use smaller batches",
+         unit.name, options_.batch, FormatBytes(step), options_.memory_limit_mb);
   }
 
   void NoteScratchFile() {
