@@ -180,9 +180,12 @@ class UnitRepair {
     return task_.teacher.node(producer).outputs[static_cast<size_t>(at)];
   }
 
-  // A step's activations and their gradients count against the memory limit.
+  // A step's activations, their gradients and its batch count against the memory limit.
   void LimitMemory(const Unit& unit) {
     int64_t elements = 0;
+    for (const auto* ids : {&unit.inputs, &unit.outputs}) {
+      for (const ValueId id : *ids) elements += shapes_[static_cast<size_t>(id)].NumElements();
+    }
     for (const int node : unit.nodes) {
       for (const ValueId id : task_.student.node(node).outputs) {
         if (id != kNoValue) elements += 2 * shapes_[static_cast<size_t>(id)].NumElements();

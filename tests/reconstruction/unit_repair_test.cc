@@ -158,9 +158,10 @@ TEST_F(Repairing, AStepBeyondTheMemoryLimitIsSaid) {
   options_.max_count = 1;
   options_.memory_limit_mb = 1;
   Run();
-  // 3 · 16·16² and 9 · 32·8² numbers, 2 · 32 pooled ones and 10 logits, all with gradients.
+  // 3 · 16·16² and 9 · 32·8² numbers, 2 · 32 pooled ones and 10 logits, all with gradients, and
+  // the images and the targets.
   EXPECT_TRUE(log_.Contains(
-      "warning: stem … fc: a step of 8 images takes up to 1.97 MB, memory_limit is 1 MB; use "
+      "warning: stem … fc: a step of 8 images takes up to 2.00 MB, memory_limit is 1 MB; use "
       "smaller batches"));
 }
 
