@@ -180,17 +180,23 @@ class UnitRepair {
     return task_.teacher.node(producer).outputs[static_cast<size_t>(at)];
   }
 
-  // A step's activations and their gradients count against the memory limit.
+  // A step's activations, their gradients and its batch count against the memory limit.
   void LimitMemory(const Unit& unit) {
     int64_t elements = 0;
+    for (const auto* ids : {&unit.inputs, &unit.outputs}) {
+      for (const ValueId id : *ids) elements += shapes_[static_cast<size_t>(id)].NumElements();
+    }
     for (const int node : unit.nodes) {
       for (const ValueId id : task_.student.node(node).outputs) {
         if (id != kNoValue) elements += 2 * shapes_[static_cast<size_t>(id)].NumElements();
       }
     }
     const int64_t step = elements * static_cast<int64_t>(sizeof(float));
-    const int64_t limit = options_.memory_limit_mb * kBytesPerMb - step;
-    budget_.set_limit(options_.keep_in_memory ? std::max<int64_t>(0, limit) : 0);
+    const int64_t left = options_.memory_limit_mb * kBytesPerMb - step;
+    budget_.set_limit(options_.keep_in_memory ? std::max<int64_t>(0, left) : 0);
+    if (left >= 0) return;
+    Warn("{}: a step of {} images takes up to {}, memory_limit is {} MB; use smaller batches",
+         unit.name, options_.batch, FormatBytes(step), options_.memory_limit_mb);
   }
 
   void NoteScratchFile() {

@@ -139,17 +139,30 @@ TEST_F(Repairing, SameSeedSameResultOtherSeedOther) {
 TEST_F(Repairing, ScratchFilesGiveTheSameResultAndAreSaid) {
   Run();
   const Graph in_memory = student_;
-  options_.memory_limit_mb = 1;
+  options_.memory_limit_mb = 2;
   RunAgain();
   ExpectEqualParameters(student_, in_memory);
   EXPECT_TRUE(log_.Contains("of kept activations go to a scratch file in "));
-  EXPECT_TRUE(log_.Contains(": memory_limit is 1 MB"));
+  EXPECT_TRUE(log_.Contains(": memory_limit is 2 MB"));
+  EXPECT_FALSE(log_.Contains("warning"));
   options_.memory_limit_mb = 3000;
   options_.keep_in_memory = false;
   RunAgain();
   ExpectEqualParameters(student_, in_memory);
   options_.scratch_directory = "/does/not/exist";
   EXPECT_THAT(Message(), HasSubstr("/does/not/exist: cannot create a scratch file"));
+}
+
+TEST_F(Repairing, AStepBeyondTheMemoryLimitIsSaid) {
+  options_.pattern = UnitPattern::kNetwork;
+  options_.max_count = 1;
+  options_.memory_limit_mb = 1;
+  Run();
+  // 3 · 16·16² and 9 · 32·8² numbers, 2 · 32 pooled ones and 10 logits, all with gradients, and
+  // the images and the targets.
+  EXPECT_TRUE(log_.Contains(
+      "warning: stem … fc: a step of 8 images takes up to 2.00 MB, memory_limit is 1 MB; use "
+      "smaller batches"));
 }
 
 // Every state that on_finished can save leads to the same end.
