@@ -10,8 +10,8 @@
 
 #include "reconstruction/frontier.h"
 #include "reconstruction/network_suffix.h"
-#include "reconstruction/second_order/least_squares.h"
 #include "reconstruction/sensitivity_cost.h"
+#include "reconstruction/sensitivity_trial.h"
 #include "reconstruction/shuffled_images.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
@@ -24,19 +24,8 @@ namespace sparsify {
 namespace {
 
 constexpr int64_t kBytesPerMb = 1'000'000;
-// A curve needs no exact weights: a looser tolerance than repair's saves most iterations.
-constexpr double kTolerance = 1e-3;
 
 using Clock = std::chrono::steady_clock;
-
-/// A layer at one sparsity.
-struct Trial {
-  double sparsity = 0;
-  Mask mask;
-  Tensor weight;
-  std::optional<Tensor> bias;  // none: the layer's own
-  OutputLoss loss;
-};
 
 /// A layer to be measured.
 struct Work {
@@ -75,6 +64,20 @@ std::string ObstacleOf(const Graph& graph, const Layer& layer, int64_t limit) {
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void AddPoints(const std::vector<Trial>& trials, SensitivityCurve& curve) {
+  for (const Trial& trial : trials) {
+    const double loss = trial.loss.Value();
+    if (!std::isfinite(loss)) {
+      Fail(curve.layer, "the network's output is not finite with {:.4g} % of it pruned",
+           100 * trial.sparsity);
+    }
+    curve.sparsity.push_back(trial.sparsity);
+    curve.loss.push_back(loss);
+  }
+  Verbose("{}: loss {:.4g} at {:.4g} % … {:.4g} at {:.4g} %", curve.layer, curve.loss.front(),
+          100 * curve.sparsity.front(), curve.loss.back(), 100 * curve.sparsity.back());
 }
 
 class Measurement {
@@ -167,8 +170,6 @@ class Measurement {
   void Advance(double units);
 
   SensitivityCurve MeasureLayer(const Work& work);
-  std::vector<Trial> MakeTrials(const Work& work) const;
-  void SolveTrials(const Work& work, std::vector<Trial>& trials);
   LayerStatistics Gather(const Work& work);
   void RunTrials(const Work& work, std::vector<Trial>& trials);
   CutValues Fetch(const Work& work, const LayerRunner& runner, int64_t k, const Tensor* images);
@@ -251,7 +252,10 @@ void Measurement::Advance(double units) {
 SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   const Layer& layer = *work.layer;
   SensitivityCurve curve{layer.name, layer.parameters, layer.macs, {}, {}};
-  std::vector<Trial> trials = MakeTrials(work);
+  const Tensor& weight = graph_.value(layer.weight).data;
+  const MaskContext context{layer.name, layer.groups, options_.seed, work.index};
+  std::vector<Trial> trials =
+      MakeTrials(weight, context, task_.generator, options_.levels, options_.loss);
   if (trials.empty()) {
     Note("{}: {} cannot prune it at any level; it stays dense", layer.name, task_.generator.type());
     Advance(UnitsOf(work));
@@ -260,7 +264,11 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
     return curve;
   }
   if (work.obstacle.empty()) {
-    SolveTrials(work, trials);
+    const LayerStatistics statistics = Gather(work);
+    const auto start = Clock::now();
+    SolveTrials(statistics, weight, options_.damping, trials);
+    seconds_.solve += SecondsSince(start);
+    Advance(cost_.Solving(layer));
   } else if (options_.repair) {
     Note("{}: measured with masked weights: {}", layer.name, work.obstacle);
   }
@@ -269,52 +277,8 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   seconds_.trials += SecondsSince(start);
   // Without solving, batches that the loss is not measured on have stayed where they were.
   if (work.obstacle.empty() || !options_.repair) cut_ = work.keep;
-  for (const Trial& trial : trials) {
-    const double loss = trial.loss.Value();
-    if (!std::isfinite(loss)) {
-      Fail(layer.name, "the network's output is not finite with {:.4g} % of it pruned",
-           100 * trial.sparsity);
-    }
-    curve.sparsity.push_back(trial.sparsity);
-    curve.loss.push_back(loss);
-  }
-  Verbose("{}: loss {:.4g} at {:.4g} % … {:.4g} at {:.4g} %", layer.name, curve.loss.front(),
-          100 * curve.sparsity.front(), curve.loss.back(), 100 * curve.sparsity.back());
+  AddPoints(trials, curve);
   return curve;
-}
-
-std::vector<Trial> Measurement::MakeTrials(const Work& work) const {
-  const Layer& layer = *work.layer;
-  const Tensor& weight = graph_.value(layer.weight).data;
-  const MaskContext context{layer.name, layer.groups, options_.seed, work.index};
-  std::vector<Trial> trials;
-  for (const double level : options_.levels) {
-    Mask mask = task_.generator.Generate(weight, level, context);
-    const double sparsity = mask.Sparsity();
-    if (sparsity <= (trials.empty() ? 0 : trials.back().sparsity)) continue;
-    PruneZeros(weight, mask);
-    Tensor masked = weight;
-    ApplyMask(mask, masked);
-    trials.push_back({sparsity, std::move(mask), std::move(masked), {}, OutputLoss(options_.loss)});
-  }
-  return trials;
-}
-
-void Measurement::SolveTrials(const Work& work, std::vector<Trial>& trials) {
-  const LayerStatistics statistics = Gather(work);
-  const auto start = Clock::now();
-  LeastSquaresOptions solving;
-  solving.damping = options_.damping;
-  solving.tolerance = kTolerance;
-  const Tensor& weight = graph_.value(work.layer->weight).data;
-  for (Trial& trial : trials) {
-    ThrowIfInterrupted();
-    LayerSolution solution = SolveLeastSquares(statistics, weight, trial.mask, solving);
-    trial.weight = std::move(solution.weight);
-    trial.bias = std::move(solution.bias);
-  }
-  seconds_.solve += SecondsSince(start);
-  Advance(cost_.Solving(*work.layer));
 }
 
 template <class Body>

@@ -155,7 +155,7 @@ TEST_F(SensitivityAllocation, SizeAndMacsAreTheWholeNetworks) {
   auto targets =
       Allocate(net_.graph, net_.layers, {"", "kept", ""}, 0.25, options_, curves_, "curves");
   double bytes = 4 * (40 + 200);
-  for (const size_t i : {0, 2}) {
+  for (const size_t i : {size_t{0}, size_t{2}}) {
     bytes +=
         static_cast<double>(net_.layers[i].parameters) * (4 * (1 - targets[i].sparsity) + 1.0 / 8);
   }
