@@ -26,11 +26,7 @@ void CopyRows(const Tensor& from, int64_t first, int64_t count, Tensor& to) {
 }
 
 void AddTo(Tensor& sum, const Tensor& term) {
-  constexpr int64_t kChunk = 1 << 14;
-  ParallelFor((sum.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(sum.size(), (chunk + 1) * kChunk);
-    for (int64_t i = chunk * kChunk; i < end; ++i) sum[i] += term[i];
-  });
+  for (int64_t i = 0; i < sum.size(); ++i) sum[i] += term[i];
 }
 
 }  // namespace
@@ -173,19 +169,22 @@ double DistillationObjective::Loss(const Tensor& images, const Pointers& paramet
     AddPart(worker, 1.0 / static_cast<double>(used), parameters, gradients);
   });
   double loss = 0;
-  for (size_t k = 0; k < workers; ++k) {
-    loss += workers_[k]->loss;
-    if (gradients == nullptr) continue;
-    for (auto& [id, sum] : *gradients) {
-      const Tensor& term = workers_[k]->gradients.at(id);
-      if (k == 0) {
-        sum = term;
-      } else {
-        AddTo(sum, term);
-      }
-    }
-  }
+  for (size_t k = 0; k < workers; ++k) loss += workers_[k]->loss;
+  if (gradients != nullptr && workers > 0) SumGradients(workers, *gradients);
   return loss;
+}
+
+// The gradients of the first workers together, in their order.
+void DistillationObjective::SumGradients(size_t workers,
+                                         std::map<ValueId, Tensor>& gradients) const {
+  std::vector<ValueId> ids;
+  for (const auto& [id, gradient] : gradients) ids.push_back(id);
+  ParallelFor(std::ssize(ids), [&](int64_t i) {
+    const ValueId id = ids[static_cast<size_t>(i)];
+    Tensor& sum = gradients.at(id);
+    sum = workers_[0]->gradients.at(id);
+    for (size_t k = 1; k < workers; ++k) AddTo(sum, workers_[k]->gradients.at(id));
+  });
 }
 
 std::map<std::string, double> DistillationObjective::Seconds() const {

@@ -71,6 +71,7 @@ class DistillationObjective {
   double CompareOutputs(Worker& worker, double share, Pointers* gradients) const;
   void AddPart(Worker& worker, double share, const Pointers& parameters,
                const std::map<ValueId, Tensor>* wanted) const;
+  void SumGradients(size_t workers, std::map<ValueId, Tensor>& gradients) const;
 
   const Graph& student_graph_;
   const Graph& teacher_graph_;
