@@ -193,8 +193,8 @@ RepairedUnit Distillation::Run() {
 }
 
 std::map<std::string, double> Distillation::Seconds() const {
-  std::map<std::string, double> seconds = seconds_;
-  seconds.insert(objective_.seconds().begin(), objective_.seconds().end());
+  std::map<std::string, double> seconds = objective_.Seconds();
+  seconds.insert(seconds_.begin(), seconds_.end());
   return seconds;
 }
 

@@ -26,11 +26,7 @@ void CopyRows(const Tensor& from, int64_t first, int64_t count, Tensor& to) {
 }
 
 void AddTo(Tensor& sum, const Tensor& term) {
-  constexpr int64_t kChunk = 1 << 14;
-  ParallelFor((sum.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(sum.size(), (chunk + 1) * kChunk);
-    for (int64_t i = chunk * kChunk; i < end; ++i) sum[i] += term[i];
-  });
+  for (int64_t i = 0; i < sum.size(); ++i) sum[i] += term[i];
 }
 
 }  // namespace
@@ -40,46 +36,68 @@ DistillationObjective::DistillationObjective(const Graph& student, const Graph& 
                                              DistillationTargets targets, const Weights& weights)
     : student_graph_(student),
       teacher_graph_(teacher),
+      student_unit_(WholeNetwork(student, layers)),
+      teacher_unit_(WholeNetwork(teacher, layers)),
       targets_(std::move(targets)),
       weights_(weights),
-      fixed_batch_(std::max<int64_t>(0, student.inputs[0].shape[0])),
-      student_(student, WholeNetwork(student, layers)),
-      teacher_(teacher, WholeNetwork(teacher, layers)) {
+      fixed_batch_(std::max<int64_t>(0, student.inputs[0].shape[0])) {
   for (const Layer& layer : layers) layer_outputs_.push_back(teacher.node(layer.node).outputs[0]);
 }
 
 template <class Body>
-void DistillationObjective::ForParts(const Tensor& images, const Body& body) {
+size_t DistillationObjective::ForParts(const Tensor& images, const Body& body) {
   const int64_t count = images.shape()[0];
   const int64_t size = fixed_batch_ > 0 ? fixed_batch_ : kPart;
   const int64_t used = fixed_batch_ > 0 ? count / size * size : count;
-  for (int64_t first = 0; first < used; first += size) {
-    ThrowIfInterrupted();
-    CopyRows(images, first, std::min(size, used - first), part_);
-    body(part_, used);
+  const int64_t parts = (used + size - 1) / size;
+  const int64_t workers = std::min<int64_t>(Threads(), parts);
+  while (std::ssize(workers_) < workers) {
+    workers_.push_back(std::make_unique<Worker>(Worker{UnitRunner(student_graph_, student_unit_),
+                                                       UnitRunner(teacher_graph_, teacher_unit_),
+                                                       {},
+                                                       0,
+                                                       false,
+                                                       {},
+                                                       {},
+                                                       {},
+                                                       {}}));
   }
+  ParallelFor(workers, [&](int64_t k) {
+    SetThreads(1);  // of this worker, until it ends: the operators run on its thread
+    Worker& worker = *workers_[static_cast<size_t>(k)];
+    for (int64_t first = k * size; first < used; first += workers * size) {
+      ThrowIfInterrupted();
+      CopyRows(images, first, std::min(size, used - first), worker.part);
+      body(worker, static_cast<size_t>(k), used);
+    }
+  });
+  return static_cast<size_t>(workers);
 }
 
-void DistillationObjective::RunTeacher(const Tensor& part) {
-  const PhaseTimer timer(seconds_, "teacher");
-  teacher_.Forward({{teacher_graph_.inputs[0].value, &part}}, {});
+void DistillationObjective::RunTeacher(Worker& worker) const {
+  const PhaseTimer timer(worker.seconds, "teacher");
+  worker.teacher.Forward({{teacher_graph_.inputs[0].value, &worker.part}}, {});
 }
 
 std::vector<Spread> DistillationObjective::Measure(const Tensor& images) {
-  std::vector<Spread> of_blocks(targets_.blocks.size());
-  std::vector<Spread> of_layers(layer_outputs_.size());
-  ForParts(images, [&](const Tensor& part, int64_t /*used*/) {
-    RunTeacher(part);
-    for (size_t i = 0; i < of_blocks.size(); ++i) {
-      of_blocks[i].Add(teacher_.Output(targets_.blocks[i].teacher));
-    }
-    for (size_t i = 0; i < of_layers.size(); ++i) {
-      of_layers[i].Add(teacher_.Output(layer_outputs_[i]));
-    }
+  // Of each worker: the blocks', then the layers'.
+  std::vector<ValueId> ids;
+  for (const Compared& block : targets_.blocks) ids.push_back(block.teacher);
+  ids.insert(ids.end(), layer_outputs_.begin(), layer_outputs_.end());
+  std::vector<std::vector<Spread>> of_workers(static_cast<size_t>(Threads()),
+                                              std::vector<Spread>(ids.size()));
+  const size_t workers = ForParts(images, [&](Worker& worker, size_t k, int64_t /*used*/) {
+    RunTeacher(worker);
+    for (size_t i = 0; i < ids.size(); ++i) of_workers[k][i].Add(worker.teacher.Output(ids[i]));
   });
+  std::vector<Spread> spreads(ids.size());
+  for (size_t k = 0; k < workers; ++k) {
+    for (size_t i = 0; i < ids.size(); ++i) spreads[i].Add(of_workers[k][i]);
+  }
+  const size_t block_count = targets_.blocks.size();
   std::vector<Compared> varying;
-  for (size_t i = 0; i < of_blocks.size(); ++i) {
-    const double variance = of_blocks[i].Variance();
+  for (size_t i = 0; i < block_count; ++i) {
+    const double variance = spreads[i].Variance();
     if (variance == 0) {
       dropped_.push_back(targets_.blocks[i].name);
     } else {
@@ -88,70 +106,95 @@ std::vector<Spread> DistillationObjective::Measure(const Tensor& images) {
     }
   }
   targets_.blocks = std::move(varying);
-  return of_layers;
+  return {spreads.begin() + static_cast<int64_t>(block_count), spreads.end()};
 }
 
-// The loss of the last forward passes, of which a whole image counts `share`, and where the
-// gradients of what is compared lie.
-double DistillationObjective::CompareOutputs(double share, Pointers* gradients) {
+// The loss of the worker's last forward passes, of which a whole image counts `share`, and where
+// the gradients of what is compared lie.
+double DistillationObjective::CompareOutputs(Worker& worker, double share,
+                                             Pointers* gradients) const {
   const auto gradient_of = [&](ValueId id) -> Tensor* {
     if (gradients == nullptr) return nullptr;
-    Tensor& gradient = target_gradients_[id];
+    Tensor& gradient = worker.target_gradients[id];
     gradients->emplace(id, &gradient);
     return &gradient;
   };
   double loss = 0;
   if (weights_.logits > 0) {
     const Compared& logits = targets_.logits;
-    loss += DivergenceLoss(student_.Output(logits.student), teacher_.Output(logits.teacher),
-                           weights_.logits * share, gradient_of(logits.student));
+    loss +=
+        DivergenceLoss(worker.student.Output(logits.student), worker.teacher.Output(logits.teacher),
+                       weights_.logits * share, gradient_of(logits.student));
   }
   if (weights_.blocks == 0) return loss;
   for (size_t i = 0; i < targets_.blocks.size(); ++i) {
     const Compared& block = targets_.blocks[i];
-    const Tensor& target = teacher_.Output(block.teacher);
+    const Tensor& target = worker.teacher.Output(block.teacher);
     const auto terms =
         static_cast<double>(target.size() / target.shape()[0] * std::ssize(targets_.blocks));
     loss +=
-        SquaredLoss(student_.Output(block.student), target,
+        SquaredLoss(worker.student.Output(block.student), target,
                     weights_.blocks * share / (terms * variances_[i]), gradient_of(block.student));
   }
   return loss;
 }
 
-double DistillationObjective::LossOfPart(const Tensor& part, double share,
-                                         const Pointers& parameters,
-                                         std::map<ValueId, Tensor>* gradients) {
-  RunTeacher(part);
+// Adds the worker's part to its loss and, for the keys of `wanted`, to its gradients.
+void DistillationObjective::AddPart(Worker& worker, double share, const Pointers& parameters,
+                                    const std::map<ValueId, Tensor>* wanted) const {
+  RunTeacher(worker);
   {
-    const PhaseTimer timer(seconds_, "student forward");
-    student_.Forward({{student_graph_.inputs[0].value, &part}}, parameters);
+    const PhaseTimer timer(worker.seconds, "student forward");
+    worker.student.Forward({{student_graph_.inputs[0].value, &worker.part}}, parameters);
   }
-  const PhaseTimer timer(seconds_, "backward");
-  if (gradients == nullptr) return CompareOutputs(share, nullptr);
+  const PhaseTimer timer(worker.seconds, "backward");
   Pointers of_targets;
-  const double loss = CompareOutputs(share, &of_targets);
-  student_.Backward(of_targets, *gradients);
-  return loss;
+  worker.loss += CompareOutputs(worker, share, wanted == nullptr ? nullptr : &of_targets);
+  if (wanted == nullptr) return;
+  const bool add = std::exchange(worker.has_gradients, true);
+  std::map<ValueId, Tensor>& gradients = add ? worker.part_gradients : worker.gradients;
+  for (const auto& [id, gradient] : *wanted) gradients[id];
+  worker.student.Backward(of_targets, gradients);
+  if (!add) return;
+  for (auto& [id, sum] : worker.gradients) AddTo(sum, worker.part_gradients.at(id));
 }
 
 double DistillationObjective::Loss(const Tensor& images, const Pointers& parameters,
                                    std::map<ValueId, Tensor>* gradients) {
-  double loss = 0;
-  bool first = true;
-  if (gradients != nullptr) {
-    part_gradients_.clear();
-    for (const auto& [id, gradient] : *gradients) part_gradients_[id];
+  for (const auto& worker : workers_) {
+    worker->loss = 0;
+    worker->has_gradients = false;
   }
-  ForParts(images, [&](const Tensor& part, int64_t used) {
-    const double share = 1.0 / static_cast<double>(used);
-    const bool add = !std::exchange(first, false);
-    loss += LossOfPart(part, share, parameters, add && gradients ? &part_gradients_ : gradients);
-    if (!add || gradients == nullptr) return;
-    const PhaseTimer timer(seconds_, "backward");
-    for (auto& [id, sum] : *gradients) AddTo(sum, part_gradients_.at(id));
+  const size_t workers = ForParts(images, [&](Worker& worker, size_t /*k*/, int64_t used) {
+    AddPart(worker, 1.0 / static_cast<double>(used), parameters, gradients);
   });
+  double loss = 0;
+  for (size_t k = 0; k < workers; ++k) loss += workers_[k]->loss;
+  if (gradients != nullptr && workers > 0) SumGradients(workers, *gradients);
   return loss;
+}
+
+// The gradients of the first workers together, in their order.
+void DistillationObjective::SumGradients(size_t workers,
+                                         std::map<ValueId, Tensor>& gradients) const {
+  std::vector<ValueId> ids;
+  for (const auto& [id, gradient] : gradients) ids.push_back(id);
+  ParallelFor(std::ssize(ids), [&](int64_t i) {
+    const ValueId id = ids[static_cast<size_t>(i)];
+    Tensor& sum = gradients.at(id);
+    sum = workers_[0]->gradients.at(id);
+    for (size_t k = 1; k < workers; ++k) AddTo(sum, workers_[k]->gradients.at(id));
+  });
+}
+
+std::map<std::string, double> DistillationObjective::Seconds() const {
+  std::map<std::string, double> seconds;
+  for (const auto& worker : workers_) {
+    for (const auto& [phase, time] : worker->seconds) {
+      seconds[phase] += time / static_cast<double>(workers_.size());
+    }
+  }
+  return seconds;
 }
 
 }  // namespace sparsify

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,9 @@ namespace sparsify {
 
 class DistillationObjective {
  public:
-  /// Images that go through the networks together: few, so that activations stay in the caches.
+  /// Images that go through the networks together: few, so that little memory is in use at a time.
   /// A network with a batch size of its own gets that many.
-  static constexpr int64_t kPart = 8;
+  static constexpr int64_t kPart = 4;
 
   struct Weights {
     double logits = 1;
@@ -37,38 +38,52 @@ class DistillationObjective {
   /// Mean over `images` (N×C×H×W; with a fixed batch size as many of them as make whole batches,
   /// 0 if that is none) of the loss that distill.h defines, with `parameters` in place of the
   /// student's own. Unless `gradients` is null its keys say which gradients are wanted; they are
-  /// resized and overwritten. Polls for Ctrl-C.
+  /// resized and overwritten. Equal to the bit for an equal number of threads. Polls for Ctrl-C.
   double Loss(const Tensor& images, const std::map<ValueId, const Tensor*>& parameters,
               std::map<ValueId, Tensor>* gradients);
 
   /// Wall time so far: "teacher", "student forward", "backward".
-  const std::map<std::string, double>& seconds() const { return seconds_; }
+  std::map<std::string, double> Seconds() const;
 
  private:
   using Pointers = std::map<ValueId, const Tensor*>;
 
-  /// Calls body(part, images used in all) for the parts of `images`.
+  // One thread's networks and sums. Threads share nothing while they work, so that they
+  // never wait for each other within a batch.
+  struct Worker {
+    UnitRunner student;
+    UnitRunner teacher;
+    Tensor part;
+    double loss = 0;
+    bool has_gradients = false;
+    std::map<ValueId, Tensor> gradients;         // of the parameters, summed over parts
+    std::map<ValueId, Tensor> part_gradients;    // and of one part
+    std::map<ValueId, Tensor> target_gradients;  // of what is compared
+    std::map<std::string, double> seconds;
+  };
+
+  /// Calls body(worker, its number, images used in all) for every part of `images`, put into
+  /// worker.part, on several threads; which worker takes which part is fixed. Returns the number
+  /// of workers.
   template <class Body>
-  void ForParts(const Tensor& images, const Body& body);
-  void RunTeacher(const Tensor& part);
-  double CompareOutputs(double share, Pointers* gradients);
-  double LossOfPart(const Tensor& part, double share, const Pointers& parameters,
-                    std::map<ValueId, Tensor>* gradients);
+  size_t ForParts(const Tensor& images, const Body& body);
+  void RunTeacher(Worker& worker) const;
+  double CompareOutputs(Worker& worker, double share, Pointers* gradients) const;
+  void AddPart(Worker& worker, double share, const Pointers& parameters,
+               const std::map<ValueId, Tensor>* wanted) const;
+  void SumGradients(size_t workers, std::map<ValueId, Tensor>& gradients) const;
 
   const Graph& student_graph_;
   const Graph& teacher_graph_;
+  Unit student_unit_;
+  Unit teacher_unit_;
   std::vector<ValueId> layer_outputs_;  // in the teacher
   DistillationTargets targets_;
   Weights weights_;
   int64_t fixed_batch_;
-  UnitRunner student_;
-  UnitRunner teacher_;
   std::vector<double> variances_;  // of targets_.blocks
   std::vector<std::string> dropped_;
-  Tensor part_;
-  std::map<ValueId, Tensor> part_gradients_;    // of the parameters
-  std::map<ValueId, Tensor> target_gradients_;  // of what is compared
-  std::map<std::string, double> seconds_;
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace sparsify

@@ -127,6 +127,16 @@ void Spread::Add(const Tensor& activation) {
   });
 }
 
+void Spread::Add(const Spread& other) {
+  sums_.resize(other.sums_.size(), 0);
+  squares_.resize(other.sums_.size(), 0);
+  for (size_t c = 0; c < sums_.size(); ++c) {
+    sums_[c] += other.sums_[c];
+    squares_[c] += other.squares_[c];
+  }
+  count_ += other.count_;
+}
+
 double Spread::Variance() const {
   const auto count = static_cast<double>(count_) * static_cast<double>(sums_.size());
   if (count == 0) return 0;

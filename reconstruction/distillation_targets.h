@@ -40,6 +40,8 @@ class Spread {
  public:
   /// Adds N images, N×C×…; every call has the same C.
   void Add(const Tensor& activation);
+  /// Adds the images of another sum.
+  void Add(const Spread& other);
   /// Of all elements together.
   double Variance() const;
   /// Standard deviation of each of the C channels.

@@ -27,29 +27,33 @@ void RelativeAdam::Add(ValueId id, Tensor start, std::vector<double> scales, con
 
 void RelativeAdam::Step(const std::map<ValueId, Tensor>& gradients, double lr) {
   ++steps_;
+  std::vector<ValueId> ids;
+  for (const auto& [id, parameter] : parameters_) ids.push_back(id);
+  ParallelFor(std::ssize(ids), [&](int64_t k) {
+    const ValueId id = ids[static_cast<size_t>(k)];
+    Move(states_.at(id), gradients.at(id), lr, parameters_.at(id));
+  });
+}
+
+void RelativeAdam::Move(State& state, const Tensor& gradient, double lr, Tensor& parameter) const {
   const auto t = static_cast<double>(steps_);
-  const double correction = std::sqrt(1 - std::pow(kBeta2, t)) / (1 - std::pow(kBeta1, t));
-  const double epsilon = kEpsilon * std::sqrt(1 - std::pow(kBeta2, t));
-  for (auto& [id, parameter] : parameters_) {
-    State& state = states_.at(id);
-    const Tensor& gradient = gradients.at(id);
-    const auto rows = std::ssize(state.scales);
-    const int64_t columns = parameter.size() / rows;
-    float* w = parameter.data();
-    ParallelFor(rows, [&](int64_t row) {
-      const double scale = state.scales[static_cast<size_t>(row)];
-      const auto slope = static_cast<float>(scale);  // ∂w/∂d
-      const auto step = static_cast<float>(scale * lr * correction);
-      for (int64_t i = row * columns; i < (row + 1) * columns; ++i) {
-        if (state.mask.size() > 0 && !state.mask[i]) continue;
-        const float g = gradient[i] * slope;
-        float& m = state.first[i];
-        float& v = state.second[i];
-        m += static_cast<float>(1 - kBeta1) * (g - m);
-        v += static_cast<float>(1 - kBeta2) * (g * g - v);
-        w[i] -= step * m / (std::sqrt(v) + static_cast<float>(epsilon));
-      }
-    });
+  const double spread = std::sqrt(1 - std::pow(kBeta2, t));
+  const double correction = spread / (1 - std::pow(kBeta1, t));
+  const auto epsilon = static_cast<float>(kEpsilon * spread);
+  const int64_t columns = parameter.size() / std::ssize(state.scales);
+  int64_t i = 0;
+  for (const double scale : state.scales) {
+    const auto slope = static_cast<float>(scale);  // ∂w/∂d
+    const auto step = static_cast<float>(scale * lr * correction);
+    for (const int64_t end = i + columns; i < end; ++i) {
+      if (state.mask.size() > 0 && !state.mask[i]) continue;
+      const float g = gradient[i] * slope;
+      float& m = state.first[i];
+      float& v = state.second[i];
+      m += static_cast<float>(1 - kBeta1) * (g - m);
+      v += static_cast<float>(1 - kBeta2) * (g * g - v);
+      parameter[i] -= step * m / (std::sqrt(v) + epsilon);
+    }
   }
 }
 

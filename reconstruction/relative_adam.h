@@ -42,6 +42,8 @@ class RelativeAdam {
     Tensor second;
   };
 
+  void Move(State& state, const Tensor& gradient, double lr, Tensor& parameter) const;
+
   std::map<ValueId, Tensor> parameters_;
   std::map<ValueId, State> states_;
   int64_t steps_ = 0;

@@ -1,6 +1,7 @@
 #include "sparsity/ops/conv.h"
 
 #include "sparsity/base/parallel.h"
+#include "sparsity/ops/depthwise.h"
 #include "sparsity/ops/node_check.h"
 #include "sparsity/ops/plane_sum.h"
 
@@ -61,19 +62,23 @@ void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
   const float* bias = HasInput(node, 2) ? inputs[2]->data() : nullptr;
   const ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
-  OnednnConv(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
+  const auto run = IsDepthwise(problem) ? DepthwiseConv : OnednnConv;
+  run(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
 }
 
 void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
                   OpOutputs grad_inputs) {
   const ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), /*has_bias=*/false);
+  const bool depthwise = IsDepthwise(problem);
   const Tensor& grad_y = *grad_outputs[0];
   if (grad_inputs[0] != nullptr) {
-    OnednnConvGradInput(problem, inputs[1]->data(), grad_y.data(), grad_inputs[0]->data());
+    const auto run = depthwise ? DepthwiseGradInput : OnednnConvGradInput;
+    run(problem, inputs[1]->data(), grad_y.data(), grad_inputs[0]->data());
   }
   if (grad_inputs[1] != nullptr) {
-    OnednnConvGradWeight(problem, inputs[0]->data(), grad_y.data(), grad_inputs[1]->data());
+    const auto run = depthwise ? DepthwiseGradWeight : OnednnConvGradWeight;
+    run(problem, inputs[0]->data(), grad_y.data(), grad_inputs[1]->data());
   }
   if (HasInput(node, 2) && grad_inputs[2] != nullptr) BiasGradient(grad_y, *grad_inputs[2]);
 }

@@ -1,0 +1,187 @@
+#include "sparsity/ops/vector_loops.h"
+
+#include <cstddef>
+
+// One body for every vector unit: the compiler vectorises it for the target that it is inlined
+// into, and the machine is asked once.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define SPARSIFY_HAS_TARGETS 1
+#else
+#define SPARSIFY_HAS_TARGETS 0
+#endif
+
+namespace sparsify {
+namespace {
+
+#define SPARSIFY_INLINE inline __attribute__((always_inline))
+
+// Sixteen floats anywhere in memory, and four of them a block.
+using Lanes = float __attribute__((vector_size(64), aligned(4), may_alias));
+using EightLanes = float __attribute__((vector_size(32), aligned(4), may_alias));
+using FourLanes = float __attribute__((vector_size(16), aligned(4), may_alias));
+
+SPARSIFY_INLINE void CorrelateBody(const float* x, const int64_t* taps, size_t tap_count,
+                                   const float* w, float bias, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; i += kVectorBlock) {
+    Lanes a = Lanes{} + bias;
+    Lanes b = a;
+    Lanes c = a;
+    Lanes d = a;
+    for (size_t t = 0; t < tap_count; ++t) {
+      const Lanes* run = reinterpret_cast<const Lanes*>(x + taps[t] + i);
+      a += w[t] * run[0];
+      b += w[t] * run[1];
+      c += w[t] * run[2];
+      d += w[t] * run[3];
+    }
+    Lanes* out = reinterpret_cast<Lanes*>(y + i);
+    out[0] = a;
+    out[1] = b;
+    out[2] = c;
+    out[3] = d;
+  }
+}
+
+SPARSIFY_INLINE void SpreadBody(const float* __restrict x, const int64_t* taps, size_t tap_count,
+                                const float* w, int64_t count, float* __restrict y) {
+  for (size_t t = 0; t < tap_count; ++t) {
+    float* run = y + taps[t];
+    const float a = w[t];
+    for (int64_t i = 0; i < count; ++i) run[i] += a * x[i];
+  }
+}
+
+SPARSIFY_INLINE float DotBody(const float* a, const float* b, int64_t count) {
+  Lanes s0 = {};
+  Lanes s1 = {};
+  Lanes s2 = {};
+  Lanes s3 = {};
+  for (int64_t i = 0; i < count; i += kVectorBlock) {
+    const Lanes* p = reinterpret_cast<const Lanes*>(a + i);
+    const Lanes* q = reinterpret_cast<const Lanes*>(b + i);
+    s0 += p[0] * q[0];
+    s1 += p[1] * q[1];
+    s2 += p[2] * q[2];
+    s3 += p[3] * q[3];
+  }
+  const Lanes s = (s0 + s1) + (s2 + s3);
+  float quarter[4];
+  for (int k = 0; k < 4; ++k) quarter[k] = (s[k] + s[k + 4]) + (s[k + 8] + s[k + 12]);
+  return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+}
+
+SPARSIFY_INLINE void DotsBody(const float* a, const float* b, const int64_t* taps, size_t tap_count,
+                              int64_t count, double* sums) {
+  for (size_t t = 0; t < tap_count; ++t) sums[t] += DotBody(a, b + taps[t], count);
+}
+
+// Short rows by two pieces that overlap: no loop over what is left.
+template <class Piece>
+SPARSIFY_INLINE void CopyPieces(const float* from, int64_t count, float* to) {
+  constexpr int64_t kSize = sizeof(Piece) / sizeof(float);
+  for (int64_t i = 0; i + kSize <= count; i += kSize) {
+    *reinterpret_cast<Piece*>(to + i) = *reinterpret_cast<const Piece*>(from + i);
+  }
+  *reinterpret_cast<Piece*>(to + count - kSize) =
+      *reinterpret_cast<const Piece*>(from + count - kSize);
+}
+
+SPARSIFY_INLINE void CopyRow(const float* from, int64_t count, float* to) {
+  if (count >= 16) {
+    CopyPieces<Lanes>(from, count, to);
+  } else if (count >= 8) {
+    CopyPieces<EightLanes>(from, count, to);
+  } else if (count >= 4) {
+    CopyPieces<FourLanes>(from, count, to);
+  } else {
+    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+  }
+}
+
+SPARSIFY_INLINE void CopyGridBody(const float* __restrict from, const GridSteps& from_steps,
+                                  int64_t rows, int64_t columns, float* __restrict to,
+                                  const GridSteps& to_steps) {
+  for (int64_t y = 0; y < rows; ++y) {
+    const float* row = from + y * from_steps.row;
+    float* result = to + y * to_steps.row;
+    if (from_steps.column == 1 && to_steps.column == 1) {
+      CopyRow(row, columns, result);
+    } else if (from_steps.column == 2 && to_steps.column == 1) {
+      for (int64_t x = 0; x < columns; ++x) result[x] = row[2 * x];
+    } else if (from_steps.column == 1 && to_steps.column == 2) {
+      for (int64_t x = 0; x < columns; ++x) result[2 * x] = row[x];
+    } else {
+      for (int64_t x = 0; x < columns; ++x) {
+        result[x * to_steps.column] = row[x * from_steps.column];
+      }
+    }
+  }
+}
+
+struct Loops {
+  decltype(&CorrelateBody) correlate;
+  decltype(&SpreadBody) spread;
+  decltype(&DotsBody) dots;
+  decltype(&CopyGridBody) copy_grid;
+};
+
+// The loops of one target: Correlate ## NAME and so on, and the table k ## NAME of them.
+#define SPARSIFY_LOOPS(NAME, TARGET)                                                              \
+  TARGET void Correlate##NAME(const float* x, const int64_t* taps, size_t tap_count,              \
+                              const float* w, float bias, int64_t count, float* y) {              \
+    CorrelateBody(x, taps, tap_count, w, bias, count, y);                                         \
+  }                                                                                               \
+  TARGET void Spread##NAME(const float* x, const int64_t* taps, size_t tap_count, const float* w, \
+                           int64_t count, float* y) {                                             \
+    SpreadBody(x, taps, tap_count, w, count, y);                                                  \
+  }                                                                                               \
+  TARGET void Dots##NAME(const float* a, const float* b, const int64_t* taps, size_t tap_count,   \
+                         int64_t count, double* sums) {                                           \
+    DotsBody(a, b, taps, tap_count, count, sums);                                                 \
+  }                                                                                               \
+  TARGET void CopyGrid##NAME(const float* from, const GridSteps& from_steps, int64_t rows,        \
+                             int64_t columns, float* to, const GridSteps& to_steps) {             \
+    CopyGridBody(from, from_steps, rows, columns, to, to_steps);                                  \
+  }                                                                                               \
+  constexpr Loops k##NAME = {Correlate##NAME, Spread##NAME, Dots##NAME, CopyGrid##NAME};
+
+SPARSIFY_LOOPS(Plain, )
+#if SPARSIFY_HAS_TARGETS
+SPARSIFY_LOOPS(Avx2, __attribute__((target("avx2,fma"))))
+SPARSIFY_LOOPS(Avx512, __attribute__((target("avx512f,prefer-vector-width=512"))))
+#endif
+
+const Loops& Chosen() {
+  static const Loops loops = [] {
+#if SPARSIFY_HAS_TARGETS
+    if (__builtin_cpu_supports("avx512f")) return kAvx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
+#endif
+    return kPlain;
+  }();
+  return loops;
+}
+
+}  // namespace
+
+void CorrelateRuns(const float* x, const std::vector<int64_t>& taps, const float* w, float bias,
+                   int64_t count, float* y) {
+  Chosen().correlate(x, taps.data(), taps.size(), w, bias, count, y);
+}
+
+void SpreadRuns(const float* x, const std::vector<int64_t>& taps, const float* w, int64_t count,
+                float* y) {
+  Chosen().spread(x, taps.data(), taps.size(), w, count, y);
+}
+
+void DotRuns(const float* a, const float* b, const std::vector<int64_t>& taps, int64_t count,
+             double* sums) {
+  Chosen().dots(a, b, taps.data(), taps.size(), count, sums);
+}
+
+void CopyGrid(const float* from, const GridSteps& from_steps, int64_t rows, int64_t columns,
+              float* to, const GridSteps& to_steps) {
+  Chosen().copy_grid(from, from_steps, rows, columns, to, to_steps);
+}
+
+}  // namespace sparsify

@@ -1,0 +1,31 @@
+// Loops over contiguous floats, compiled for the vector units of the machine that runs them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace sparsify {
+
+/// Counts of the sums are multiples of this.
+inline constexpr int64_t kVectorBlock = 64;
+
+/// y[i] = bias + Σ_t w[t] · x[taps[t] + i]
+void CorrelateRuns(const float* x, const std::vector<int64_t>& taps, const float* w, float bias,
+                   int64_t count, float* y);
+/// y[taps[t] + i] += w[t] · x[i] for one tap after the other.
+void SpreadRuns(const float* x, const std::vector<int64_t>& taps, const float* w, int64_t count,
+                float* y);
+/// sums[t] += Σ_i a[i] · b[taps[t] + i], in float over count / kVectorBlock terms and the lanes.
+void DotRuns(const float* a, const float* b, const std::vector<int64_t>& taps, int64_t count,
+             double* sums);
+
+/// A grid of rows × columns floats in memory, the first one at the address that goes with it.
+struct GridSteps {
+  int64_t row = 1;
+  int64_t column = 1;
+};
+/// to[y, x] = from[y, x]; the memory must not overlap.
+void CopyGrid(const float* from, const GridSteps& from_steps, int64_t rows, int64_t columns,
+              float* to, const GridSteps& to_steps);
+
+}  // namespace sparsify

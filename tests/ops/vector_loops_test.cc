@@ -1,0 +1,80 @@
+#include "sparsity/ops/vector_loops.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/random_tensor.h"
+
+namespace sparsify {
+namespace {
+
+using testing::RandomTensor;
+
+const std::vector<int64_t> kTaps = {0, 3, 17, 100};
+constexpr float kWeights[] = {0.5F, -2, 3, 0.25F};
+
+TEST(VectorLoops, CorrelateSumsTheTaps) {
+  Random random(1);
+  const Tensor x = RandomTensor(random, {300});
+  Tensor y(Shape{192});
+  CorrelateRuns(x.data(), kTaps, kWeights, 1.5F, 192, y.data());
+  for (int64_t i = 0; i < 192; ++i) {
+    double sum = 1.5;
+    for (size_t t = 0; t < 4; ++t) sum += double{kWeights[t]} * x[kTaps[t] + i];
+    EXPECT_NEAR(y[i], sum, 1e-5);
+  }
+}
+
+TEST(VectorLoops, SpreadAddsEveryTap) {
+  Random random(2);
+  const Tensor x = RandomTensor(random, {128});
+  const Tensor start = RandomTensor(random, {300});
+  Tensor y = start;
+  SpreadRuns(x.data(), kTaps, kWeights, 128, y.data());
+  for (int64_t i = 0; i < 300; ++i) {
+    double sum = start[i];
+    for (size_t t = 0; t < 4; ++t) {
+      const int64_t from = i - kTaps[t];
+      if (from >= 0 && from < 128) sum += double{kWeights[t]} * x[from];
+    }
+    EXPECT_NEAR(y[i], sum, 1e-5);
+  }
+}
+
+TEST(VectorLoops, DotsAddToTheSums) {
+  Random random(3);
+  const Tensor a = RandomTensor(random, {192});
+  const Tensor b = RandomTensor(random, {300});
+  std::vector<double> sums = {0, 10, 0, -1};
+  std::vector<double> expected = sums;
+  DotRuns(a.data(), b.data(), kTaps, 192, sums.data());
+  for (size_t t = 0; t < 4; ++t) {
+    for (int64_t i = 0; i < 192; ++i) expected[t] += double{a[i]} * b[kTaps[t] + i];
+    EXPECT_NEAR(sums[t], expected[t], 1e-4);
+  }
+}
+
+TEST(VectorLoops, CopyGridTouchesTheGridAlone) {
+  for (const int64_t columns : {1, 2, 3, 4, 5, 7, 8, 11, 15, 16, 17, 31, 32, 40}) {
+    for (const auto& [from_step, to_step] :
+         {std::pair<int64_t, int64_t>(1, 1), {2, 1}, {1, 2}, {3, 2}}) {
+      const GridSteps from_steps = {columns * from_step + 5, from_step};
+      const GridSteps to_steps = {columns * to_step + 2, to_step};
+      std::vector<float> from(static_cast<size_t>(3 * from_steps.row));
+      for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<float>(i + 1);
+      std::vector<float> to(static_cast<size_t>(3 * to_steps.row), -1);
+      std::vector<float> expected = to;
+      for (int64_t y = 0; y < 3; ++y) {
+        for (int64_t x = 0; x < columns; ++x) {
+          expected[static_cast<size_t>(y * to_steps.row + x * to_step)] =
+              from[static_cast<size_t>(y * from_steps.row + x * from_step)];
+        }
+      }
+      CopyGrid(from.data(), from_steps, 3, columns, to.data(), to_steps);
+      EXPECT_EQ(to, expected) << columns << " " << from_step << " " << to_step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sparsify
