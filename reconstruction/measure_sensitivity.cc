@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "reconstruction/frontier.h"
+#include "reconstruction/layer_weights.h"
 #include "reconstruction/network_suffix.h"
 #include "reconstruction/sensitivity_cost.h"
 #include "reconstruction/sensitivity_trial.h"
@@ -34,33 +35,6 @@ struct Work {
   int keep = 0;          // where the cut stays when this layer is done
   std::string obstacle;  // why its weights are masked and not solved for, or empty
 };
-
-int64_t Columns(const Layer& layer) { return layer.parameters / layer.weight_shape[0]; }
-
-// Sums of a layer with the copies that solving makes of one group.
-int64_t SumsBytes(const Layer& layer) {
-  constexpr int64_t kCopies = 3;
-  const int64_t rows = layer.weight_shape[0] / layer.groups;
-  return Columns(layer) * (Columns(layer) + rows) * 8 * (layer.groups + kCopies);
-}
-
-// Why the layer's weights cannot be solved for, or empty.
-std::string ObstacleOf(const Graph& graph, const Layer& layer, int64_t limit) {
-  const Node& node = graph.node(layer.node);
-  if (node.type == OpType::kMatMul) return "MatMul has no bias that could match the means";
-  if (IsShared(graph, layer)) return "its weight feeds several nodes";
-  if (layer.bias != kNoValue && !graph.value(layer.bias).is_parameter)
-    return "its bias is computed";
-  const Attributes& a = node.attributes;
-  if (layer.is_linear &&
-      (a.Float("alpha", 1) != 1 || a.Float("beta", 1) != 1 || a.Int("transA", 0) != 0)) {
-    return "it scales or transposes (alpha, beta, transA)";
-  }
-  const int64_t bytes = SumsBytes(layer);
-  if (bytes <= limit) return "";
-  return fmt::format("its sums take {}, memory_limit is {}", FormatBytes(bytes),
-                     FormatBytes(limit));
-}
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -152,7 +126,7 @@ class Measurement {
       int keep = layer.node;
       while (keep > cut && frontier_.BytesPerImage(keep) * images > limit_) --keep;
       work_.push_back(
-          {&layer, i, keep, options_.repair ? ObstacleOf(graph_, layer, limit_) : "repair is off"});
+          {&layer, i, keep, options_.repair ? LayerObstacle(graph_, layer, limit_) : "repair is off"});
       cut = keep;
     }
   }

@@ -187,7 +187,10 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
   }
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");
-    add("data.calibration", "there is no reconstruction");
+    const AllocationOptions& allocation = config.sparsity.allocation;
+    if (allocation.type != "Sensitivity" || !allocation.curves_file.empty()) {
+      add("data.calibration", "there is no reconstruction");
+    }
   } else {
     const ReconstructionOptions& repair = *config.sparsity.reconstruction;
     if (repair.IsLayerwise()) {
