@@ -137,7 +137,7 @@ def write_problem(numpy, folder, shape, batch):
 
 
 def check(numpy, here, peer, folder, tensors):
-    """Compares the weights; Adam's step has the gradient's sign, so a few may differ."""
+    """Compares the weights; where a gradient is about 0 Adam's steps may differ."""
     here.step(CHECKED_STEPS)
     peer.step(CHECKED_STEPS)
     here.ask("weights")
@@ -145,7 +145,7 @@ def check(numpy, here, peer, folder, tensors):
     theirs = (peer.weight * peer.mask).detach().numpy().ravel()
     moved = numpy.linalg.norm(theirs - tensors["w"].ravel())
     error = numpy.linalg.norm(ours - theirs) / moved
-    if not error < 0.02 or moved == 0:
+    if not error < 1e-3 or moved == 0:
         sys.exit(f"results differ: {error:.3g} of the distance that the weights moved")
 
 

@@ -163,9 +163,10 @@ class UnitRepair {
     shapes_ = InferShapes(task_.student, options_.batch);
     result_.seconds["forward"] += SecondsSince(start);
     if (task_.title.empty()) return;
-    Note("{}: adam on {} units (pattern: {}), at most {} steps each, {} images in {} batches{}",
+    const int64_t batches = blocks_.count() - blocks_.held_blocks;
+    Note("{}: adam on {} units (pattern: {}), at most {} steps each, {} images in {} {}{}",
          task_.title, work_.size(), UnitPatternName(options_.pattern), options_.max_count,
-         blocks_.images() - blocks_.held_images(), blocks_.count() - blocks_.held_blocks,
+         blocks_.images() - blocks_.held_images(), batches, batches == 1 ? "batch" : "batches",
          blocks_.held_blocks == 0
              ? ""
              : fmt::format(", {} more held back to decide when to stop", blocks_.held_images()));

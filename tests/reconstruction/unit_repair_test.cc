@@ -362,7 +362,7 @@ TEST_F(Repairing, FewImagesMakeOneShortBatch) {
   EXPECT_EQ(result.units[0].samples, 3);
   EXPECT_TRUE(log_.Contains("they make one short batch"));
   EXPECT_TRUE(log_.Contains(
-      "repair: adam on 3 units (pattern: block), at most 60 steps each, 3 images in 1 batches"));
+      "repair: adam on 3 units (pattern: block), at most 60 steps each, 3 images in 1 batch"));
 }
 
 TEST_F(Repairing, MistakesAreNamed) {
