@@ -207,6 +207,16 @@ TEST_F(Repairing, UnitsWithoutPrunedWeightsStayWithAReason) {
   }
 }
 
+TEST_F(Repairing, ALayerWithoutAnyWeightLeftIsSaid) {
+  masks_.at("stem.weight") = Mask(Shape{16, 3, 3, 3}, /*keep=*/false);
+  masks_.at("block.conv2.weight") = Mask(Shape{32, 32, 3, 3}, /*keep=*/false);
+  const RepairResult result = Run();
+  EXPECT_EQ(result.units[0].unrepaired, "stem has no weight left");
+  EXPECT_TRUE(log_.Contains("warning: stem: not repaired: stem has no weight left"));
+  EXPECT_EQ(result.units[1].unrepaired, "");
+  EXPECT_EQ(result.units[1].remark, "block.conv2 has no weight left");
+}
+
 TEST_F(Repairing, DenseInputsDecoupleTheUnits) {
   options_.pattern = UnitPattern::kLayer;
   options_.use_dense_inps = true;
