@@ -53,14 +53,21 @@ UnitParameters::UnitParameters(Graph& student, const Graph& teacher,
                                const std::vector<Layer>& layers, const Unit& unit,
                                std::map<std::string, Mask>& masks, const UnitRepairOptions& options)
     : student_(student), teacher_(teacher), unit_(unit), masks_(masks), options_(options) {
+  const auto leave = [this](const Layer& layer, const char* reason) {
+    remark_ += fmt::format("{}{} {}", remark_.empty() ? "" : "; ", layer.name, reason);
+  };
   for (const int index : unit.layers) {
     const Layer& layer = layers[static_cast<size_t>(index)];
+    const auto mask = masks.find(student.value(layer.weight).name);
     if (ReadOutside(layer.weight)) {
-      remark_ += fmt::format("{}{} stays: other units read its weight", remark_.empty() ? "" : "; ",
-                             layer.name);
+      leave(layer, "stays: other units read its weight");
       continue;
     }
-    AddWeight(layer, teacher.node(layer.node).inputs[1]);
+    if (options.mask_is_static && mask != masks.end() && mask->second.CountKept() == 0) {
+      leave(layer, "has no weight left");
+    } else {
+      AddWeight(layer, teacher.node(layer.node).inputs[1]);
+    }
     AddBias(layer);
   }
 }
