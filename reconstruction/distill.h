@@ -28,6 +28,8 @@ using DistillOptions = PolishOptions;
 /// that loss before and after. task.finished and on_finished are not used: a polish that was
 /// interrupted has changed nothing, and gives the same result when begun again.
 ///
+/// Each thread keeps the activations of both networks for DistillationObjective::kPart images.
+///
 /// An operator without gradient leaves the student as it is, with the reason in `unrepaired`.
 /// Throws Error when the graphs do not belong together, when both weights of the loss are 0, on
 /// fewer than two images, and when the loss is not finite before the first step.

@@ -23,8 +23,9 @@ class Layout {
     run_ = RoundUp(height_.output * row_, kVectorBlock);
     const int64_t last = sub_plane_ * height_.stride * width_.stride;
     for (int64_t i = 0; i < height_.kernel; ++i) {
-      for (int64_t j = 0; j < width_.kernel; ++j)
+      for (int64_t j = 0; j < width_.kernel; ++j) {
         taps_.push_back(Offset(i * height_.dilation, j * width_.dilation));
+      }
     }
     size_ = std::max(last, *std::max_element(taps_.begin(), taps_.end()) + run_);
   }

@@ -1,6 +1,9 @@
 #include "sparsity/ops/vector_loops.h"
 
+#include <atomic>
 #include <cstddef>
+
+#include "sparsity/base/error.h"
 
 // One body for every vector unit: the compiler vectorises it for the target that it is inlined
 // into, and the machine is asked once.
@@ -119,6 +122,7 @@ SPARSIFY_INLINE void CopyGridBody(const float* __restrict from, const GridSteps&
 }
 
 struct Loops {
+  const char* name;
   decltype(&CorrelateBody) correlate;
   decltype(&SpreadBody) spread;
   decltype(&DotsBody) dots;
@@ -143,26 +147,47 @@ struct Loops {
                              int64_t columns, float* to, const GridSteps& to_steps) {             \
     CopyGridBody(from, from_steps, rows, columns, to, to_steps);                                  \
   }                                                                                               \
-  constexpr Loops k##NAME = {Correlate##NAME, Spread##NAME, Dots##NAME, CopyGrid##NAME};
+  constexpr Loops k##NAME = {#NAME, Correlate##NAME, Spread##NAME, Dots##NAME, CopyGrid##NAME};
 
 SPARSIFY_LOOPS(Plain, )
 #if SPARSIFY_HAS_TARGETS
 SPARSIFY_LOOPS(Avx2, __attribute__((target("avx2,fma"))))
-SPARSIFY_LOOPS(Avx512, __attribute__((target("avx512f,prefer-vector-width=512"))))
+SPARSIFY_LOOPS(Avx512, __attribute__((target("avx512f"))))
 #endif
 
-const Loops& Chosen() {
-  static const Loops loops = [] {
+std::vector<const Loops*> Runnable() {
+  std::vector<const Loops*> runnable = {&kPlain};
 #if SPARSIFY_HAS_TARGETS
-    if (__builtin_cpu_supports("avx512f")) return kAvx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) runnable.push_back(&kAvx2);
+  if (__builtin_cpu_supports("avx512f")) runnable.push_back(&kAvx512);
 #endif
-    return kPlain;
-  }();
-  return loops;
+  return runnable;
 }
 
+std::atomic<const Loops*>& Slot() {
+  static std::atomic<const Loops*> slot = Runnable().back();
+  return slot;
+}
+
+const Loops& Chosen() { return *Slot().load(std::memory_order_relaxed); }
+
 }  // namespace
+
+std::vector<std::string> VectorTargets() {
+  std::vector<std::string> names;
+  for (const Loops* loops : Runnable()) names.emplace_back(loops->name);
+  return names;
+}
+
+void ForceVectorTarget(const std::string& name) {
+  for (const Loops* loops : Runnable()) {
+    if (loops->name == name) {
+      Slot() = loops;
+      return;
+    }
+  }
+  Fail("vector loops", "this machine cannot run \"{}\"", name);
+}
 
 void CorrelateRuns(const float* x, const std::vector<int64_t>& taps, const float* w, float bias,
                    int64_t count, float* y) {

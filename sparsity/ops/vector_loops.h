@@ -2,9 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace sparsify {
+
+/// What this machine can run of "Plain", "Avx2" (with FMA) and "Avx512"; the last one is used.
+std::vector<std::string> VectorTargets();
+/// Uses another one from now on, for tests. Throws Error when the machine cannot run it.
+void ForceVectorTarget(const std::string& name);
 
 /// Counts of the sums are multiples of this.
 inline constexpr int64_t kVectorBlock = 64;

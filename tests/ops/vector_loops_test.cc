@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/graph_builder.h"
 #include "tests/support/random_tensor.h"
 
 namespace sparsify {
@@ -13,7 +14,21 @@ using testing::RandomTensor;
 const std::vector<int64_t> kTaps = {0, 3, 17, 100};
 constexpr float kWeights[] = {0.5F, -2, 3, 0.25F};
 
-TEST(VectorLoops, CorrelateSumsTheTaps) {
+class VectorLoopsTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  VectorLoopsTest() { ForceVectorTarget(GetParam()); }
+  ~VectorLoopsTest() override { ForceVectorTarget(VectorTargets().back()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Targets, VectorLoopsTest, ::testing::ValuesIn(VectorTargets()));
+
+TEST(VectorTargets, AreKnownByName) {
+  EXPECT_EQ(VectorTargets().front(), "Plain");
+  EXPECT_EQ(testing::MessageOf([] { ForceVectorTarget("Mmx"); }),
+            "vector loops: this machine cannot run \"Mmx\"");
+}
+
+TEST_P(VectorLoopsTest, CorrelateSumsTheTaps) {
   Random random(1);
   const Tensor x = RandomTensor(random, {300});
   Tensor y(Shape{192});
@@ -25,7 +40,7 @@ TEST(VectorLoops, CorrelateSumsTheTaps) {
   }
 }
 
-TEST(VectorLoops, SpreadAddsEveryTap) {
+TEST_P(VectorLoopsTest, SpreadAddsEveryTap) {
   Random random(2);
   const Tensor x = RandomTensor(random, {128});
   const Tensor start = RandomTensor(random, {300});
@@ -41,7 +56,7 @@ TEST(VectorLoops, SpreadAddsEveryTap) {
   }
 }
 
-TEST(VectorLoops, DotsAddToTheSums) {
+TEST_P(VectorLoopsTest, DotsAddToTheSums) {
   Random random(3);
   const Tensor a = RandomTensor(random, {192});
   const Tensor b = RandomTensor(random, {300});
@@ -54,7 +69,7 @@ TEST(VectorLoops, DotsAddToTheSums) {
   }
 }
 
-TEST(VectorLoops, CopyGridTouchesTheGridAlone) {
+TEST_P(VectorLoopsTest, CopyGridTouchesTheGridAlone) {
   for (const int64_t columns : {1, 2, 3, 4, 5, 7, 8, 11, 15, 16, 17, 31, 32, 40}) {
     for (const auto& [from_step, to_step] :
          {std::pair<int64_t, int64_t>(1, 1), {2, 1}, {1, 2}, {3, 2}}) {
