@@ -125,8 +125,8 @@ class Measurement {
       }
       int keep = layer.node;
       while (keep > cut && frontier_.BytesPerImage(keep) * images > limit_) --keep;
-      work_.push_back(
-          {&layer, i, keep, options_.repair ? LayerObstacle(graph_, layer, limit_) : "repair is off"});
+      work_.push_back({&layer, i, keep,
+                       options_.repair ? LayerObstacle(graph_, layer, limit_) : "repair is off"});
       cut = keep;
     }
   }
