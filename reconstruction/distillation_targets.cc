@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "reconstruction/repair.h"
 #include "reconstruction/unit.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
@@ -19,17 +20,7 @@ void CheckGraphs(const Graph& student, const Graph& teacher) {
     Fail(student.name, "{} inputs and {} outputs, polish needs a network with one of each",
          student.inputs.size(), student.outputs.size());
   }
-  const size_t count = student.nodes().size();
-  if (teacher.nodes().size() != count) {
-    Fail(student.name, "{} nodes, the dense network has {}", count, teacher.nodes().size());
-  }
-  for (size_t i = 0; i < count; ++i) {
-    const Node& a = student.nodes()[i];
-    const Node& b = teacher.nodes()[i];
-    if (a.type == b.type && a.outputs.size() == b.outputs.size()) continue;
-    Fail(student.name, "node {} is {} \"{}\", in the dense network {} \"{}\"", i, OpName(a.type),
-         a.name, OpName(b.type), b.name);
-  }
+  CheckSameNodes(student, teacher);
 }
 
 // The teacher's activation that is made where the student makes `id`.

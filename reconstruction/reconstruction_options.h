@@ -52,7 +52,7 @@ struct ReconstructionOptions {
   int64_t max_positions = 100;         // output positions used of an image; 0: all
   bool statistics_correction = false;  // match every channel's mean and deviation at the end
 
-  int64_t memory_limit = 3000;          // 10^6 bytes for kept activations
+  int64_t memory_limit = 1500;          // 10^6 bytes for kept activations
   std::optional<PolishOptions> polish;  // after any method
 
   bool IsAdam() const { return method == "adam"; }

@@ -54,4 +54,7 @@ struct RepairResult {
   std::map<std::string, double> seconds;
 };
 
+/// Throws Error naming the first node in which the two graphs differ by type or name.
+void CheckSameNodes(const Graph& student, const Graph& teacher);
+
 }  // namespace sparsify

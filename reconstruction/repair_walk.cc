@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "reconstruction/repair.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
@@ -33,20 +34,6 @@ int64_t BatchCount(const Dataset& dataset, int64_t batch) {
   if (dataset.size() == 0) Fail("calibration", "no image; repair needs some");
   if (batch < 1) Fail("calibration", "batch size {}, expected at least 1", batch);
   return (dataset.size() + batch - 1) / batch;
-}
-
-void CheckSameNodes(const Graph& student, const Graph& teacher) {
-  const size_t count = student.nodes().size();
-  if (teacher.nodes().size() != count) {
-    Fail(student.name, "{} nodes, the dense network has {}", count, teacher.nodes().size());
-  }
-  for (size_t i = 0; i < count; ++i) {
-    const Node& a = student.nodes()[i];
-    const Node& b = teacher.nodes()[i];
-    if (a.type == b.type && a.name == b.name) continue;
-    Fail(student.name, "node {} is {} \"{}\", in the dense network {} \"{}\"", i, OpName(a.type),
-         a.name, OpName(b.type), b.name);
-  }
 }
 
 }  // namespace

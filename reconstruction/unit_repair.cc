@@ -8,6 +8,7 @@
 
 #include "reconstruction/activation_walk.h"
 #include "reconstruction/calibration_blocks.h"
+#include "reconstruction/layer_weights.h"
 #include "reconstruction/unit_correction.h"
 #include "reconstruction/unit_objective.h"
 #include "reconstruction/unit_trainer.h"
@@ -30,11 +31,7 @@ double SecondsSince(Clock::time_point start) {
 }
 
 void CheckGraphs(const Graph& student, const Graph& teacher, const Dataset& calibration) {
-  const bool same =
-      std::equal(student.nodes().begin(), student.nodes().end(), teacher.nodes().begin(),
-                 teacher.nodes().end(),
-                 [](const Node& a, const Node& b) { return a.type == b.type && a.name == b.name; });
-  if (!same) Fail(student.name, "its nodes are not those of the dense network");
+  CheckSameNodes(student, teacher);
   if (student.inputs.size() != 1) {
     Fail(student.name, "{} inputs, repair needs a network with one", student.inputs.size());
   }
@@ -43,21 +40,6 @@ void CheckGraphs(const Graph& student, const Graph& teacher, const Dataset& cali
   if (image != calibration.image_shape()) {
     Fail("calibration", "images have shape {}, the network takes {}; set data.transform to match",
          calibration.image_shape().ToString(), image.ToString());
-  }
-}
-
-void BakeMasks(Graph& student, const std::map<std::string, Mask>& masks) {
-  for (const auto& [name, mask] : masks) {
-    const ValueId id = student.FindValue(name);
-    if (id == kNoValue || !student.value(id).is_parameter) {
-      Fail(student.name, "there is a mask for \"{}\", which is no parameter of the network", name);
-    }
-    Tensor& weight = student.mutable_value(id).data;
-    if (weight.shape() != mask.shape()) {
-      Fail(student.name, "the mask of \"{}\" has shape {}, the weight {}", name,
-           mask.shape().ToString(), weight.shape().ToString());
-    }
-    ApplyMask(mask, weight);
   }
 }
 
@@ -88,7 +70,7 @@ class UnitRepair {
       Fail("reconstruction", "masks that are not static need a mask generator");
     }
     CheckGraphs(task.student, task.teacher, task.calibration);
-    BakeMasks(task.student, task.masks);
+    BakeIntoStudent(task.masks, task.student);
     const int64_t fixed = task.student.inputs[0].shape[0];
     if (fixed > 0) options_.batch = fixed;
     units_ = FindUnits(task.student, task.layers, options.pattern);
