@@ -3,7 +3,8 @@
 # and prints a table of all of them. A row that is finished already is not run again.
 #   bench/post_training.sh NETWORK MODELS IMAGES OUTPUT LEVELS ROW…
 #     NETWORK  e.g. imagenet_mobilenetv2_1.0; MODELS holds NETWORK.onnx
-#     IMAGES   holds imagenet/{calibration,validation} or imagenette/{train,validation}
+#     IMAGES   holds imagenet/{calibration,validation} or imagenette/{train,validation};
+#              fashion_mnist_* take Debian's dataset-fashion-mnist package instead
 #     LEVELS   e.g. 50,60 (percent)
 #     ROW      none, published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
 #              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
@@ -11,26 +12,36 @@
 #              row+N: with at most N optimiser steps
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
-[[ $# -ge 6 ]] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -ge 6 ]] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 network=$1 models=$2 images=$3 output=$4 levels=$5
 shift 5
 cd "$(dirname "$0")/.."
 sparsify=${SPARSIFY:-build/sparsity/cli/sparsify}
 
+mnist=/usr/share/datasets/fashion-mnist
 case $network in
+  fashion_mnist*)
+    transform='{color: gray, scale: 0.00392157, mean: [0.2860], std: [0.3530]}'
+    calibration="type: idx, path: $mnist/train-images-idx3-ubyte.gz, labels: $mnist/train-labels-idx1-ubyte.gz"
+    evaluation="type: idx, path: $mnist/t10k-images-idx3-ubyte.gz, labels: $mnist/t10k-labels-idx1-ubyte.gz" ;;
   imagenet_squeezenet*)
     transform='{center_crop: 227, color: bgr, scale: 1, mean: [104, 117, 123], std: [1, 1, 1]}'
-    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+    set=imagenet ;;
   imagenet_mobilenetv1*)
     transform='{center_crop: 224, color: rgb, scale: 0.00784313725490196, mean: [1], std: [1]}'
-    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+    set=imagenet ;;
   imagenet_*)
     transform='{center_crop: 224, color: rgb, scale: 0.00784313725490196, mean: [1], std: [1], label_offset: 1}'
-    calibration=$images/imagenet/calibration evaluation=$images/imagenet/validation ;;
+    set=imagenet ;;
   *)
     transform='{resize: [224, 224], color: rgb, scale: 0.00392157, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}'
-    calibration=$images/imagenette/train evaluation=$images/imagenette/validation ;;
+    set=imagenette ;;
 esac
+case ${set:-} in
+  imagenet) calibration="type: images, path: $images/imagenet/calibration" ;;
+  imagenette) calibration="type: images, path: $images/imagenette/train" ;;
+esac
+[[ -z ${set:-} ]] || evaluation="type: images, path: $images/$set/validation"
 
 # The --set arguments of a row, one a line.
 settings() {
@@ -81,8 +92,8 @@ for row in "$@"; do
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \
     --set model.path="$models/$network.onnx" --set data.transform="$transform" \
-    --set data.calibration.path="$calibration" --set data.calibration.count="$count" \
-    --set data.evaluation.path="$evaluation" --set "sweep=[$levels]" "${arguments[@]}" \
+    --set "data.calibration={$calibration, count: $count}" \
+    --set "data.evaluation={$evaluation}" --set "sweep=[$levels]" "${arguments[@]}" \
     --output "$folder" -q
   [[ -f $curves || ! -f $folder/sensitivity.csv ]] || cp "$folder/sensitivity.csv" "$curves"
 done
