@@ -64,7 +64,7 @@ class Distillation {
 void Distillation::Measure() {
   {
     const PhaseTimer timer(seconds_, "load");
-    LoadBatch(task_.calibration, batches_.held_back(), held_back_);
+    batches_.LoadHeldBack(held_back_);
   }
   const auto count = std::ssize(held_back_.labels);
   if (count < least_) {

@@ -8,7 +8,9 @@
 namespace sparsify {
 namespace {
 
-constexpr uint64_t kOrders = uint64_t{1} << 63;  // streams of the orders; below: those of views
+// Random streams; below them are those of the views of each step.
+constexpr uint64_t kOrders = uint64_t{1} << 63;
+constexpr uint64_t kHeldBackViews = uint64_t{1} << 62;
 
 int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -53,6 +55,17 @@ void DistillationBatches::Load(int64_t step, Batch& batch) const {
   } else {
     LoadBatch(calibration_, indices, batch);
   }
+}
+
+void DistillationBatches::LoadHeldBack(Batch& batch) const {
+  if (!augment_) {
+    LoadBatch(calibration_, held_back_, batch);
+    return;
+  }
+  Random random(seed_, kHeldBackViews);
+  std::vector<View> views;
+  for (size_t k = 0; k < held_back_.size(); ++k) views.push_back(Augmentation{}.Draw(random));
+  LoadBatch(calibration_, held_back_, views, batch);
 }
 
 }  // namespace sparsify

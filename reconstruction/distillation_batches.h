@@ -28,6 +28,9 @@ class DistillationBatches {
   /// The images of `step`: a new order of training() in every pass over it, a random view of each
   /// if they are augmented. Depends on the seed and the step alone. Broken images are absent.
   void Load(int64_t step, Batch& batch) const;
+  /// The images held back, always the same. If images are augmented these are random views too,
+  /// one of each: the repair that came before has fitted the network to the centres.
+  void LoadHeldBack(Batch& batch) const;
 
  private:
   const Dataset& calibration_;

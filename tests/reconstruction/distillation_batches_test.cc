@@ -81,6 +81,27 @@ TEST(DistillationBatches, ViewsAreRandomOnlyIfAugmented) {
   EXPECT_GE(changed, 12);  // one view of 18 shows the picture as it is
 }
 
+TEST(DistillationBatches, ImagesHeldBackAreAlwaysTheSameViews) {
+  const RandomImages images(100, kShape);
+  std::vector<float> plain(64);
+  Batch batch;
+  Batch again;
+  for (const bool augment : {false, true}) {
+    const DistillationBatches batches(images, 8, 1, augment, 1);
+    batches.LoadHeldBack(batch);
+    batches.LoadHeldBack(again);
+    EXPECT_EQ(batch.indices, batches.held_back());
+    EXPECT_THAT(batch.images.values(), ElementsAreArray(again.images.values()));
+    int same = 0;
+    for (size_t row = 0; row < 10; ++row) {
+      images.Load(batch.indices[row], plain.data());
+      const float* loaded = batch.images.data() + static_cast<int64_t>(row) * 64;
+      same += std::equal(plain.begin(), plain.end(), loaded) ? 1 : 0;
+    }
+    EXPECT_EQ(same == 10, !augment);
+  }
+}
+
 TEST(DistillationBatches, RoundToTheNetworksBatch) {
   const RandomImages images(40, kShape);
   const DistillationBatches batches(images, 10, 8, false, 0);
