@@ -23,12 +23,12 @@ using DistillOptions = PolishOptions;
 /// stay as they are. A step of a weight is relative to the rms of its output channel's weights,
 /// one of a bias to the standard deviation of that channel in the dense network.
 ///
-/// A tenth of the calibration images, at most 64, evenly spread, is held back (random views of
-/// them if options.augment, always the same): when the loss on them has not fallen the student
-/// stays as it was, which is said. A repair that was fitted to these images before looks better on
-/// them than it is; give it others where that matters. One unit, "polish", has
-/// that loss before and after. task.finished and on_finished are not used: a polish that was
-/// interrupted has changed nothing, and gives the same result when begun again.
+/// A tenth of the calibration images, at most 64, evenly spread (DistillationBatches::HeldBack), is
+/// held back: when the loss on them has not fallen the student stays as it was, which is said. A
+/// repair that was fitted to these images before would look better on them than it is: give it the
+/// others. One unit, "polish", has that loss before and after. task.finished and on_finished are
+/// not used: a polish that was interrupted has changed nothing, and gives the same result when
+/// begun again.
 ///
 /// Each thread keeps the activations of both networks for DistillationObjective::kPart images.
 ///

@@ -8,9 +8,8 @@
 namespace sparsify {
 namespace {
 
-// Random streams; below them are those of the views of each step.
+// Random streams; below it are those of the views of each step.
 constexpr uint64_t kOrders = uint64_t{1} << 63;
-constexpr uint64_t kHeldBackViews = uint64_t{1} << 62;
 
 int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -18,21 +17,35 @@ int64_t RoundUp(int64_t value, int64_t multiple) {
 
 }  // namespace
 
-DistillationBatches::DistillationBatches(const Dataset& calibration, int64_t batch,
-                                         int64_t multiple, bool augment, uint64_t seed)
-    : calibration_(calibration), batch_(RoundUp(batch, multiple)), augment_(augment), seed_(seed) {
+std::vector<int64_t> DistillationBatches::HeldBack(int64_t images, int64_t multiple) {
   constexpr int64_t kShare = 10;
-  const int64_t images = calibration.size();
   const int64_t held = RoundUp(std::clamp<int64_t>(images / kShare, 1, kMostHeldBack), multiple);
   if (images < held + multiple) {
     Fail("calibration", "{} images, polish needs at least {}: {} to learn from, {} to judge it",
          images, held + multiple, multiple, held);
   }
-  for (int64_t k = 0; k < held; ++k) held_back_.push_back(k * images / held);
-  for (int64_t i = 0; i < images; ++i) {
-    if (!std::binary_search(held_back_.begin(), held_back_.end(), i)) training_.push_back(i);
-  }
+  std::vector<int64_t> indices;
+  for (int64_t k = 0; k < held; ++k) indices.push_back(k * images / held);
+  return indices;
 }
+
+std::vector<int64_t> DistillationBatches::NotHeldBack(int64_t images, int64_t multiple) {
+  const std::vector<int64_t> held_back = HeldBack(images, multiple);
+  std::vector<int64_t> indices;
+  for (int64_t i = 0; i < images; ++i) {
+    if (!std::binary_search(held_back.begin(), held_back.end(), i)) indices.push_back(i);
+  }
+  return indices;
+}
+
+DistillationBatches::DistillationBatches(const Dataset& calibration, int64_t batch,
+                                         int64_t multiple, bool augment, uint64_t seed)
+    : calibration_(calibration),
+      batch_(RoundUp(batch, multiple)),
+      augment_(augment),
+      seed_(seed),
+      held_back_(HeldBack(calibration.size(), multiple)),
+      training_(NotHeldBack(calibration.size(), multiple)) {}
 
 void DistillationBatches::Load(int64_t step, Batch& batch) const {
   const auto count = std::ssize(training_);
@@ -58,14 +71,7 @@ void DistillationBatches::Load(int64_t step, Batch& batch) const {
 }
 
 void DistillationBatches::LoadHeldBack(Batch& batch) const {
-  if (!augment_) {
-    LoadBatch(calibration_, held_back_, batch);
-    return;
-  }
-  Random random(seed_, kHeldBackViews);
-  std::vector<View> views;
-  for (size_t k = 0; k < held_back_.size(); ++k) views.push_back(Augmentation{}.Draw(random));
-  LoadBatch(calibration_, held_back_, views, batch);
+  LoadBatch(calibration_, held_back_, batch);
 }
 
 }  // namespace sparsify

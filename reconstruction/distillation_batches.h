@@ -12,10 +12,15 @@ class DistillationBatches {
  public:
   static constexpr int64_t kMostHeldBack = 64;
 
-  /// Holds back a tenth of the images, at least one, at most kMostHeldBack, evenly spread.
+  /// Which of `images` judge the polish: a tenth, at least one, at most kMostHeldBack, evenly
+  /// spread, in multiples of `multiple`. A repair that comes before should not use them either:
+  /// what it has fitted cannot judge. Throws Error when no image is left to learn from.
+  static std::vector<int64_t> HeldBack(int64_t images, int64_t multiple);
+  /// The others, ascending.
+  static std::vector<int64_t> NotHeldBack(int64_t images, int64_t multiple);
+
   /// `multiple` is the networks' batch size if it is fixed, else 1: what is held back and what a
-  /// step takes are multiples of it. Keeps a reference. Throws Error when no image is left to
-  /// learn from.
+  /// step takes are multiples of it. Keeps a reference. Throws as HeldBack.
   DistillationBatches(const Dataset& calibration, int64_t batch, int64_t multiple, bool augment,
                       uint64_t seed);
 
@@ -28,8 +33,7 @@ class DistillationBatches {
   /// The images of `step`: a new order of training() in every pass over it, a random view of each
   /// if they are augmented. Depends on the seed and the step alone. Broken images are absent.
   void Load(int64_t step, Batch& batch) const;
-  /// The images held back, always the same. If images are augmented these are random views too,
-  /// one of each: the repair that came before has fitted the network to the centres.
+  /// The images held back, as evaluation sees them.
   void LoadHeldBack(Batch& batch) const;
 
  private:

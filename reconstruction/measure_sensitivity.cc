@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "reconstruction/frontier.h"
+#include "reconstruction/image_subset.h"
 #include "reconstruction/layer_weights.h"
 #include "reconstruction/network_suffix.h"
 #include "reconstruction/sensitivity_cost.h"
 #include "reconstruction/sensitivity_trial.h"
-#include "reconstruction/shuffled_images.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
@@ -62,7 +62,7 @@ class Measurement {
         graph_(task.graph),
         limit_(options.memory_limit_mb * kBytesPerMb),
         batch_(graph_.inputs.at(0).shape[0] > 0 ? graph_.inputs[0].shape[0] : options.batch),
-        images_(task.calibration, options.seed),
+        images_(ImageSubset::Shuffled(task.calibration, options.seed)),
         logits_(LogitsOf(graph_)),
         batches_(BatchCount(images_.size())),
         measured_batches_(std::min(batches_, BatchCount(std::max(int64_t{1}, options.images)))),
@@ -159,7 +159,7 @@ class Measurement {
   const Graph& graph_;
   const int64_t limit_;
   const int64_t batch_;
-  const ShuffledImages images_;
+  const ImageSubset images_;
   const ValueId logits_;
   const int64_t batches_;
   const int64_t measured_batches_;

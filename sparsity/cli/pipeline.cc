@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
@@ -24,10 +25,12 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
     const CsvTable table = SelectColumns(SpeedupTable(records), SpeedupSummaryColumns());
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
-  Print(
-      fmt::format("\nresults in {}: report.html, accuracy.csv, speedup.csv, layers.csv, {}"
-                  "resolved.yaml, checkpoints/\n",
-                  files.folder(), run.MeasuresCurves() ? "sensitivity.csv, " : ""));
+  std::vector<std::string> names;
+  for (const char* name : {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv",
+                           "sensitivity.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
+    if (std::filesystem::exists(files.folder() + "/" + name)) names.emplace_back(name);
+  }
+  Print(fmt::format("\nresults in {}: {}\n", files.folder(), fmt::join(names, ", ")));
 }
 
 void RefuseMissingFeatures(const std::vector<std::string>& missing) {

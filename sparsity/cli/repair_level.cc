@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "reconstruction/distill.h"
+#include "reconstruction/distillation_batches.h"
+#include "reconstruction/image_subset.h"
 #include "reconstruction/layer_repair.h"
 #include "reconstruction/unit_repair.h"
 #include "sparsity/base/log.h"
@@ -156,13 +158,32 @@ class LevelRepair {
   }
 
  private:
+  /// The images that judge the polish are not used here: what is fitted to them cannot judge.
   RepairResult RunMethod() {
-    if (!sparsity_.reconstruction->IsAdam()) return RepairLayers(task_, LayerOptions(sparsity_));
+    if (!sparsity_.reconstruction->polish) return RunMethod(task_);
+    const int64_t fixed = student_.graph.inputs.at(0).shape[0];
+    const ImageSubset images(
+        task_.calibration,
+        DistillationBatches::NotHeldBack(task_.calibration.size(), std::max<int64_t>(1, fixed)));
+    RepairTask task = {.student = task_.student,
+                       .teacher = task_.teacher,
+                       .masks = task_.masks,
+                       .layers = task_.layers,
+                       .calibration = images,
+                       .seed = task_.seed,
+                       .title = task_.title,
+                       .finished = task_.finished,
+                       .on_finished = task_.on_finished};
+    return RunMethod(task);
+  }
+
+  RepairResult RunMethod(const RepairTask& task) {
+    if (!sparsity_.reconstruction->IsAdam()) return RepairLayers(task, LayerOptions(sparsity_));
     UnitRepairOptions options = UnitOptions(sparsity_);
     if (!options.mask_is_static) {
-      options.remake_mask = MaskMaker(task_, MakeMaskGenerator(sparsity_.mask_generator));
+      options.remake_mask = MaskMaker(task, MakeMaskGenerator(sparsity_.mask_generator));
     }
-    return RepairUnits(task_, options);
+    return RepairUnits(task, options);
   }
 
   std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
