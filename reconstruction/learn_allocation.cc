@@ -1,0 +1,390 @@
+#include "reconstruction/learn_allocation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <optional>
+#include <utility>
+
+#include "reconstruction/distillation_batches.h"
+#include "reconstruction/distillation_objective.h"
+#include "reconstruction/distillation_targets.h"
+#include "reconstruction/weight_ranking.h"
+#include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/base/progress.h"
+#include "sparsity/base/text.h"
+#include "sparsity/mask/selection.h"
+#include "sparsity/training/adam.h"
+
+namespace sparsify {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Σ weights·values / Σ weights.
+double WeightedMean(const std::vector<double>& values, const std::vector<double>& weights) {
+  double sum = 0;
+  double all = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    sum += weights[i] * values[i];
+    all += weights[i];
+  }
+  return sum / all;
+}
+
+// A weight that learns how much of it goes, and the layers that it belongs to.
+struct LearnedWeight {
+  ValueId weight = kNoValue;
+  std::vector<size_t> layers;
+  WeightRanking ranking;
+  int64_t pruned = 0;  // of the masked weight
+};
+
+class AllocationLearner {
+ public:
+  AllocationLearner(const LearnAllocationTask& task, const AllocationOptions& options,
+                    DistillationTargets targets)
+      : task_(task),
+        options_(options),
+        least_(std::max<int64_t>(1, task.graph.inputs[0].shape[0])),
+        batches_(task.calibration, options.fcpts_batch, least_, false, task.seed),
+        objective_(task.graph, task.graph, task.layers, std::move(targets), {1, 1}) {}
+
+  LearnedAllocation Run();
+
+ private:
+  using Sparsities = std::vector<double>;  // of learned_
+
+  void AddWeights();
+  void LimitSparsities();
+  void LoadHeldBack();
+  Sparsities Start(LearnedAllocation& result);
+  Sparsities StartFrom(const std::string& type);
+  void Mask(const Sparsities& sparsity);
+  double HeldBackLoss(const Sparsities& sparsity);
+  Tensor SparsityGradients() const;
+  void AddPenalty(const Sparsities& sparsity, Tensor& gradient);
+  std::string Learn(Sparsities& sparsity);
+  void Keep(const Sparsities& sparsity, LearnedAllocation& result) const;
+  void Announce() const;
+  bool IsSilent() const { return task_.title.empty(); }
+
+  const LearnAllocationTask& task_;
+  const AllocationOptions& options_;
+  const int64_t least_;  // images that the network takes: its own batch size, or 1
+  DistillationBatches batches_;
+  DistillationObjective objective_;
+  std::vector<LearnedWeight> learned_;
+  std::vector<double> counts_;  // weights of each, once a layer
+  std::vector<double> most_;    // sparsity of each
+  std::map<ValueId, Tensor> masked_;
+  std::map<ValueId, const Tensor*> parameters_;  // masked_
+  std::map<ValueId, Tensor> gradients_;
+  Batch held_back_;
+  Batch batch_;
+  double slope_ = 0;  // running mean of |Σ ∂L/∂sₗ|
+};
+
+void AllocationLearner::AddWeights() {
+  std::map<ValueId, size_t> places;
+  std::vector<std::optional<WeightRanking>> rankings;
+  for (size_t i = 0; i < task_.layers.size(); ++i) {
+    const Layer& layer = task_.layers[i];
+    if (!task_.skipped[i].empty()) continue;
+    const auto [place, is_new] = places.emplace(layer.weight, places.size());
+    if (is_new) {
+      counts_.push_back(0);
+      rankings.emplace_back();
+    }
+    counts_[place->second] += static_cast<double>(layer.parameters);
+  }
+  std::vector<ValueId> weights(places.size());
+  for (const auto& [weight, place] : places) weights[place] = weight;
+  ParallelFor(std::ssize(weights), [&](int64_t k) {
+    const auto place = static_cast<size_t>(k);
+    rankings[place].emplace(task_.graph.value(weights[place]).data, task_.row_normalized);
+  });
+  for (size_t place = 0; place < weights.size(); ++place) {
+    const ValueId id = weights[place];
+    learned_.push_back({id, {}, *std::move(rankings[place]), 0});
+    parameters_[id] = &(masked_[id] = task_.graph.value(id).data);
+    gradients_[id];
+  }
+  for (size_t i = 0; i < task_.layers.size(); ++i) {
+    if (!task_.skipped[i].empty()) continue;
+    learned_[places.at(task_.layers[i].weight)].layers.push_back(i);
+  }
+}
+
+// No layer loses its last weight, where the target can do without.
+void AllocationLearner::LimitSparsities() {
+  const double cap = options_.max_layer_sparsity;
+  for (const LearnedWeight& weight : learned_) {
+    most_.push_back(std::min(cap, 1 - 1 / static_cast<double>(weight.ranking.size())));
+  }
+  if (WeightedMean(most_, counts_) < task_.sparsity) most_.assign(learned_.size(), cap);
+}
+
+void AllocationLearner::LoadHeldBack() {
+  LoadBatch(task_.calibration, batches_.held_back(), held_back_);
+  const auto count = std::ssize(held_back_.labels);
+  if (count < least_) {
+    Fail("data.calibration",
+         "{} of the {} images held back to judge the allocation can be read, too few", count,
+         batches_.held_back().size());
+  }
+  objective_.Measure(held_back_.images);
+}
+
+AllocationLearner::Sparsities AllocationLearner::StartFrom(const std::string& type) {
+  AllocationOptions options = options_;
+  options.type = type;
+  const auto targets = Allocate(task_.graph, task_.layers, task_.skipped, task_.sparsity, options);
+  Sparsities sparsity;
+  for (const LearnedWeight& weight : learned_) {
+    sparsity.push_back(targets[weight.layers.front()].sparsity);
+  }
+  return ShiftToTarget(sparsity, counts_, most_, task_.sparsity);
+}
+
+// The better of ERK and Uniform.
+AllocationLearner::Sparsities AllocationLearner::Start(LearnedAllocation& result) {
+  Sparsities start = StartFrom("ERK");
+  result.start = "ERK";
+  result.start_loss = HeldBackLoss(start);
+  double other_loss = INFINITY;
+  if (task_.sparsity <= options_.max_layer_sparsity) {
+    Sparsities other = StartFrom("Uniform");
+    other_loss = HeldBackLoss(other);
+    if (other_loss < result.start_loss || !std::isfinite(result.start_loss)) {
+      start = std::move(other);
+      result.start = "Uniform";
+      std::swap(result.start_loss, other_loss);
+    }
+  }
+  if (!std::isfinite(result.start_loss)) {
+    Fail("FCPTS", "the loss is {} before the first step; an activation of the network overflows",
+         result.start_loss);
+  }
+  result.loss = result.start_loss;
+  if (!IsSilent() && std::isfinite(other_loss)) {
+    Note("{}: starts from {}, loss {:.4f}; {} has {:.4f}", task_.title, result.start,
+         result.start_loss, result.start == "ERK" ? "Uniform" : "ERK", other_loss);
+  }
+  return start;
+}
+
+// Masks every weight as its sparsity says; only the ranks between the old and the new are touched.
+void AllocationLearner::Mask(const Sparsities& sparsity) {
+  ParallelFor(std::ssize(learned_), [&](int64_t k) {
+    LearnedWeight& weight = learned_[static_cast<size_t>(k)];
+    const WeightRanking& ranking = weight.ranking;
+    const Tensor& dense = task_.graph.value(weight.weight).data;
+    Tensor& masked = masked_.at(weight.weight);
+    const int64_t pruned = PruneCount(ranking.size(), sparsity[static_cast<size_t>(k)]);
+    for (int64_t rank = weight.pruned; rank < pruned; ++rank) masked[ranking.Index(rank)] = 0;
+    for (int64_t rank = pruned; rank < weight.pruned; ++rank) {
+      masked[ranking.Index(rank)] = dense[ranking.Index(rank)];
+    }
+    weight.pruned = pruned;
+  });
+}
+
+double AllocationLearner::HeldBackLoss(const Sparsities& sparsity) {
+  Mask(sparsity);
+  return objective_.Loss(held_back_.images, parameters_, nullptr);
+}
+
+Tensor AllocationLearner::SparsityGradients() const {
+  constexpr int64_t kShare = 20;  // of the weights, around the threshold
+  constexpr int64_t kLeast = 32;
+  Tensor result{Shape{std::ssize(learned_)}};
+  ParallelFor(std::ssize(learned_), [&](int64_t k) {
+    const LearnedWeight& weight = learned_[static_cast<size_t>(k)];
+    const int64_t near = std::max(kLeast, weight.ranking.size() / kShare);
+    const ThresholdWindow window = weight.ranking.Near(weight.pruned, near);
+    result[k] = static_cast<float>(
+        weight.ranking.SparsityGradient(window, gradients_.at(weight.weight)));
+  });
+  return result;
+}
+
+// Adds λ·nₗ/Σn with the sign of the excess.
+void AllocationLearner::AddPenalty(const Sparsities& sparsity, Tensor& gradient) {
+  constexpr double kMemory = 0.9;
+  double sum = 0;
+  double all = 0;
+  for (int64_t k = 0; k < gradient.size(); ++k) sum += gradient[k];
+  for (const double count : counts_) all += count;
+  slope_ = slope_ == 0 ? std::abs(sum) : kMemory * slope_ + (1 - kMemory) * std::abs(sum);
+  const double excess = WeightedMean(sparsity, counts_) - task_.sparsity;
+  const double penalty = options_.fcpts_weight * slope_ * (excess > 0 ? 1 : excess < 0 ? -1 : 0);
+  for (int64_t k = 0; k < gradient.size(); ++k) {
+    gradient[k] += static_cast<float>(penalty * counts_[static_cast<size_t>(k)] / all);
+  }
+}
+
+// All steps; why they ended before the last one, or empty.
+std::string AllocationLearner::Learn(Sparsities& sparsity) {
+  const int64_t steps = options_.fcpts_steps;
+  std::optional<Progress> progress;
+  if (!IsSilent()) progress.emplace(task_.title, steps);
+  Adam adam(std::ssize(sparsity));
+  Tensor values{Shape{std::ssize(sparsity)}};
+  for (size_t k = 0; k < sparsity.size(); ++k) {
+    values[static_cast<int64_t>(k)] = static_cast<float>(sparsity[k]);
+  }
+  for (int64_t step = 0; step < steps; ++step) {
+    batches_.Load(step, batch_);
+    if (progress) progress->Advance();
+    if (std::ssize(batch_.labels) < least_) continue;  // broken: the dataset has said so
+    Mask(sparsity);
+    const double loss = objective_.Loss(batch_.images, parameters_, &gradients_);
+    if (!std::isfinite(loss)) {
+      return fmt::format("stopped early: the loss is {} at step {}; lower fcpts_lr", loss,
+                         step + 1);
+    }
+    Tensor gradient = SparsityGradients();
+    AddPenalty(sparsity, gradient);
+    const double turn = std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps);
+    adam.Step(gradient, options_.fcpts_lr * 0.5 * (1 + std::cos(turn)), {}, values);
+    for (size_t k = 0; k < sparsity.size(); ++k) {
+      float& value = values[static_cast<int64_t>(k)];
+      sparsity[k] = std::clamp(double{value}, 0.0, most_[k]);
+      value = static_cast<float>(sparsity[k]);
+    }
+  }
+  return "";
+}
+
+void AllocationLearner::Keep(const Sparsities& sparsity, LearnedAllocation& result) const {
+  result.sparsity.assign(task_.layers.size(), 0);
+  for (size_t k = 0; k < sparsity.size(); ++k) {
+    for (const size_t layer : learned_[k].layers) result.sparsity[layer] = sparsity[k];
+  }
+}
+
+void AllocationLearner::Announce() const {
+  if (IsSilent()) return;
+  Note("{}: the sparsities of {} layers learn for {} steps of {} images from {}, {} held back",
+       task_.title, std::count(task_.skipped.begin(), task_.skipped.end(), ""),
+       options_.fcpts_steps, batches_.batch(), batches_.training().size(),
+       batches_.held_back().size());
+  if (batches_.batch() != options_.fcpts_batch) {
+    Note("{}: batch {} instead of {}, a multiple of the network's own {}", task_.title,
+         batches_.batch(), options_.fcpts_batch, least_);
+  }
+  for (const std::string& name : objective_.dropped()) {
+    Note("{}: block output \"{}\" is constant in the dense network and left out of the loss",
+         task_.title, name);
+  }
+}
+
+LearnedAllocation AllocationLearner::Run() {
+  const auto begin = Clock::now();
+  LearnedAllocation result;
+  AddWeights();
+  LimitSparsities();
+  LoadHeldBack();
+  Announce();
+  const Sparsities start = Start(result);
+  Keep(start, result);
+  Sparsities learned = start;
+  result.remark = Learn(learned);
+  const double reached = WeightedMean(learned, counts_);
+  learned = ShiftToTarget(learned, counts_, most_, task_.sparsity);
+  const double loss = HeldBackLoss(learned);
+  const bool is_better = loss < result.start_loss;
+  if (!IsSilent()) {
+    Note("{}: loss on the images held back {:.4f} → {:.4f} in {}; {:.2f} % before the last shift "
+         "to {:.2f} %",
+         task_.title, result.start_loss, loss,
+         FormatSeconds(std::chrono::duration<double>(Clock::now() - begin).count()), 100 * reached,
+         100 * task_.sparsity);
+  }
+  if (is_better) {
+    Keep(learned, result);
+    result.loss = loss;
+  } else {
+    result.remark += fmt::format(
+        "{}the {} allocation stays: the loss on the images held back would go from {:.4f} to "
+        "{:.4f}; lower fcpts_lr, or give more steps or images",
+        result.remark.empty() ? "" : "; ", result.start, result.start_loss, loss);
+  }
+  if (!IsSilent() && !result.remark.empty()) Warn("{}: {}", task_.title, result.remark);
+  return result;
+}
+
+void CheckTask(const LearnAllocationTask& task) {
+  const Graph& graph = task.graph;
+  if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
+    FailUsage("allocation.type",
+              "FCPTS needs a network with one input and one output, {} has {} and {}; choose "
+              "another type",
+              graph.name, graph.inputs.size(), graph.outputs.size());
+  }
+  const int64_t needed = 2 * std::max<int64_t>(1, graph.inputs[0].shape[0]);
+  if (task.calibration.size() < needed) {
+    FailUsage("data.calibration",
+              "{} images; FCPTS needs at least {}, half of them to judge what it has learned",
+              task.calibration.size(), needed);
+  }
+  for (size_t i = 0; i < task.layers.size(); ++i) {
+    if (!task.skipped[i].empty()) continue;
+    const Tensor& weight = graph.value(task.layers[i].weight).data;
+    const int64_t bad = FirstNonFinite(weight);
+    if (bad < 0) continue;
+    Fail(task.layers[i].name,
+         "weight of shape {} holds {} at flat index {}; repair the model first",
+         weight.shape().ToString(), weight[bad], bad);
+  }
+}
+
+}  // namespace
+
+std::vector<double> ShiftToTarget(const std::vector<double>& sparsity,
+                                  const std::vector<double>& weights,
+                                  const std::vector<double>& most, double target) {
+  const auto shifted = [&](double by) {
+    std::vector<double> result;
+    for (size_t i = 0; i < sparsity.size(); ++i) {
+      result.push_back(std::clamp(sparsity[i] + by, 0.0, most[i]));
+    }
+    return result;
+  };
+  double low = -1;
+  double high = 1;
+  constexpr int kSteps = 60;  // to the last bit
+  for (int step = 0; step < kSteps; ++step) {
+    const double middle = (low + high) / 2;
+    (WeightedMean(shifted(middle), weights) < target ? low : high) = middle;
+  }
+  return shifted(high);
+}
+
+LearnedAllocation LearnAllocation(const LearnAllocationTask& task,
+                                  const AllocationOptions& options) {
+  CheckTask(task);
+  AllocationOptions erk = options;
+  erk.type = "ERK";  // checks the arguments, and that the target can be reached
+  const auto targets = Allocate(task.graph, task.layers, task.skipped, task.sparsity, erk);
+  if (task.sparsity == 0) {
+    LearnedAllocation nothing;
+    nothing.sparsity.assign(targets.size(), 0);
+    nothing.remark = "sparsity 0 leaves nothing to learn";
+    return nothing;
+  }
+  DistillationTargets compared = FindTargets(task.graph, task.graph, task.layers);
+  const std::string obstacle = FindObstacle(task.graph, task.layers, compared);
+  if (!obstacle.empty()) {
+    FailUsage("allocation.type",
+              "FCPTS learns by gradients, and {}; choose another type, e.g. Sensitivity", obstacle);
+  }
+  return AllocationLearner(task, options, std::move(compared)).Run();
+}
+
+}  // namespace sparsify
