@@ -207,8 +207,8 @@ Tensor AllocationLearner::SparsityGradients() const {
     const LearnedWeight& weight = learned_[static_cast<size_t>(k)];
     const int64_t near = std::max(kLeast, weight.ranking.size() / kShare);
     const ThresholdWindow window = weight.ranking.Near(weight.pruned, near);
-    result[k] = static_cast<float>(
-        weight.ranking.SparsityGradient(window, gradients_.at(weight.weight)));
+    result[k] =
+        static_cast<float>(weight.ranking.SparsityGradient(window, gradients_.at(weight.weight)));
   });
   return result;
 }
@@ -300,11 +300,12 @@ LearnedAllocation AllocationLearner::Run() {
   const double loss = HeldBackLoss(learned);
   const bool is_better = loss < result.start_loss;
   if (!IsSilent()) {
-    Note("{}: loss on the images held back {:.4f} → {:.4f} in {}; {:.2f} % before the last shift "
-         "to {:.2f} %",
-         task_.title, result.start_loss, loss,
-         FormatSeconds(std::chrono::duration<double>(Clock::now() - begin).count()), 100 * reached,
-         100 * task_.sparsity);
+    Note(
+        "{}: loss on the images held back {:.4f} → {:.4f} in {}; {:.2f} % before the last shift "
+        "to {:.2f} %",
+        task_.title, result.start_loss, loss,
+        FormatSeconds(std::chrono::duration<double>(Clock::now() - begin).count()), 100 * reached,
+        100 * task_.sparsity);
   }
   if (is_better) {
     Keep(learned, result);

@@ -39,7 +39,8 @@ int64_t WeightRanking::Index(int64_t rank) const {
 }
 
 double WeightRanking::Score(int64_t rank) const {
-  return double{std::bit_cast<float>(static_cast<uint32_t>(keys_[static_cast<size_t>(rank)] >> 32))};
+  return double{
+      std::bit_cast<float>(static_cast<uint32_t>(keys_[static_cast<size_t>(rank)] >> 32))};
 }
 
 ThresholdWindow WeightRanking::Near(int64_t pruned, int64_t count) const {
@@ -50,9 +51,8 @@ ThresholdWindow WeightRanking::Near(int64_t pruned, int64_t count) const {
   window.first = window.last = pruned;
   while (window.last - window.first < std::min(count, size())) {
     const bool is_low =
-        window.last == size() ||
-        (window.first > 0 && window.threshold - Score(window.first - 1) <
-                                 Score(window.last) - window.threshold);
+        window.last == size() || (window.first > 0 && window.threshold - Score(window.first - 1) <
+                                                          Score(window.last) - window.threshold);
     const int64_t taken = is_low ? --window.first : window.last++;
     window.width = std::max(window.width, std::abs(Score(taken) - window.threshold));
   }

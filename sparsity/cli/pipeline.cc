@@ -27,7 +27,7 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
   Print(
       fmt::format("\nresults in {}: report.html, accuracy.csv, speedup.csv, layers.csv, {}"
                   "resolved.yaml, checkpoints/\n",
-                  files.folder(), run.MeasuresCurves() ? "sensitivity.csv, " : ""));
+                  files.folder(), run.AllocationFiles()));
 }
 
 void RefuseMissingFeatures(const std::vector<std::string>& missing) {
