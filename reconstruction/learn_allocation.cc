@@ -36,10 +36,10 @@ double WeightedMean(const std::vector<double>& values, const std::vector<double>
   return sum / all;
 }
 
-// A weight that learns how much of it goes, and the layers that it belongs to.
-struct LearnedWeight {
+// A layer that learns how much of it goes.
+struct LearnedLayer {
+  size_t layer = 0;
   ValueId weight = kNoValue;
-  std::vector<size_t> layers;
   WeightRanking ranking;
   int64_t pruned = 0;  // of the masked weight
 };
@@ -59,7 +59,7 @@ class AllocationLearner {
  private:
   using Sparsities = std::vector<double>;  // of learned_
 
-  void AddWeights();
+  void AddLayers();
   void LimitSparsities();
   void LoadHeldBack();
   Sparsities Start(LearnedAllocation& result);
@@ -78,8 +78,8 @@ class AllocationLearner {
   const int64_t least_;  // images that the network takes: its own batch size, or 1
   DistillationBatches batches_;
   DistillationObjective objective_;
-  std::vector<LearnedWeight> learned_;
-  std::vector<double> counts_;  // weights of each, once a layer
+  std::vector<LearnedLayer> learned_;
+  std::vector<double> counts_;  // weights of each
   std::vector<double> most_;    // sparsity of each
   std::map<ValueId, Tensor> masked_;
   std::map<ValueId, const Tensor*> parameters_;  // masked_
@@ -89,42 +89,31 @@ class AllocationLearner {
   double slope_ = 0;  // running mean of |Σ ∂L/∂sₗ|
 };
 
-void AllocationLearner::AddWeights() {
-  std::map<ValueId, size_t> places;
-  std::vector<std::optional<WeightRanking>> rankings;
+void AllocationLearner::AddLayers() {
+  std::vector<size_t> selected;
   for (size_t i = 0; i < task_.layers.size(); ++i) {
-    const Layer& layer = task_.layers[i];
-    if (!task_.skipped[i].empty()) continue;
-    const auto [place, is_new] = places.emplace(layer.weight, places.size());
-    if (is_new) {
-      counts_.push_back(0);
-      rankings.emplace_back();
-    }
-    counts_[place->second] += static_cast<double>(layer.parameters);
+    if (task_.skipped[i].empty()) selected.push_back(i);
   }
-  std::vector<ValueId> weights(places.size());
-  for (const auto& [weight, place] : places) weights[place] = weight;
-  ParallelFor(std::ssize(weights), [&](int64_t k) {
-    const auto place = static_cast<size_t>(k);
-    rankings[place].emplace(task_.graph.value(weights[place]).data, task_.row_normalized);
+  std::vector<std::optional<WeightRanking>> rankings(selected.size());
+  ParallelFor(std::ssize(selected), [&](int64_t k) {
+    const auto at = static_cast<size_t>(k);
+    const ValueId weight = task_.layers[selected[at]].weight;
+    rankings[at].emplace(task_.graph.value(weight).data, task_.row_normalized);
   });
-  for (size_t place = 0; place < weights.size(); ++place) {
-    const ValueId id = weights[place];
-    learned_.push_back({id, {}, *std::move(rankings[place]), 0});
-    parameters_[id] = &(masked_[id] = task_.graph.value(id).data);
-    gradients_[id];
-  }
-  for (size_t i = 0; i < task_.layers.size(); ++i) {
-    if (!task_.skipped[i].empty()) continue;
-    learned_[places.at(task_.layers[i].weight)].layers.push_back(i);
+  for (size_t at = 0; at < selected.size(); ++at) {
+    const Layer& layer = task_.layers[selected[at]];
+    counts_.push_back(static_cast<double>(layer.parameters));
+    parameters_[layer.weight] = &(masked_[layer.weight] = task_.graph.value(layer.weight).data);
+    gradients_[layer.weight];
+    learned_.push_back({selected[at], layer.weight, *std::move(rankings[at]), 0});
   }
 }
 
 // No layer loses its last weight, where the target can do without.
 void AllocationLearner::LimitSparsities() {
   const double cap = options_.max_layer_sparsity;
-  for (const LearnedWeight& weight : learned_) {
-    most_.push_back(std::min(cap, 1 - 1 / static_cast<double>(weight.ranking.size())));
+  for (const LearnedLayer& layer : learned_) {
+    most_.push_back(std::min(cap, 1 - 1 / static_cast<double>(layer.ranking.size())));
   }
   if (WeightedMean(most_, counts_) < task_.sparsity) most_.assign(learned_.size(), cap);
 }
@@ -145,8 +134,8 @@ AllocationLearner::Sparsities AllocationLearner::StartFrom(const std::string& ty
   options.type = type;
   const auto targets = Allocate(task_.graph, task_.layers, task_.skipped, task_.sparsity, options);
   Sparsities sparsity;
-  for (const LearnedWeight& weight : learned_) {
-    sparsity.push_back(targets[weight.layers.front()].sparsity);
+  for (const LearnedLayer& layer : learned_) {
+    sparsity.push_back(targets[layer.layer].sparsity);
   }
   return ShiftToTarget(sparsity, counts_, most_, task_.sparsity);
 }
@@ -181,16 +170,16 @@ AllocationLearner::Sparsities AllocationLearner::Start(LearnedAllocation& result
 // Masks every weight as its sparsity says; only the ranks between the old and the new are touched.
 void AllocationLearner::Mask(const Sparsities& sparsity) {
   ParallelFor(std::ssize(learned_), [&](int64_t k) {
-    LearnedWeight& weight = learned_[static_cast<size_t>(k)];
-    const WeightRanking& ranking = weight.ranking;
-    const Tensor& dense = task_.graph.value(weight.weight).data;
-    Tensor& masked = masked_.at(weight.weight);
+    LearnedLayer& layer = learned_[static_cast<size_t>(k)];
+    const WeightRanking& ranking = layer.ranking;
+    const Tensor& dense = task_.graph.value(layer.weight).data;
+    Tensor& masked = masked_.at(layer.weight);
     const int64_t pruned = PruneCount(ranking.size(), sparsity[static_cast<size_t>(k)]);
-    for (int64_t rank = weight.pruned; rank < pruned; ++rank) masked[ranking.Index(rank)] = 0;
-    for (int64_t rank = pruned; rank < weight.pruned; ++rank) {
+    for (int64_t rank = layer.pruned; rank < pruned; ++rank) masked[ranking.Index(rank)] = 0;
+    for (int64_t rank = pruned; rank < layer.pruned; ++rank) {
       masked[ranking.Index(rank)] = dense[ranking.Index(rank)];
     }
-    weight.pruned = pruned;
+    layer.pruned = pruned;
   });
 }
 
@@ -204,11 +193,11 @@ Tensor AllocationLearner::SparsityGradients() const {
   constexpr int64_t kLeast = 32;
   Tensor result{Shape{std::ssize(learned_)}};
   ParallelFor(std::ssize(learned_), [&](int64_t k) {
-    const LearnedWeight& weight = learned_[static_cast<size_t>(k)];
-    const int64_t near = std::max(kLeast, weight.ranking.size() / kShare);
-    const ThresholdWindow window = weight.ranking.Near(weight.pruned, near);
+    const LearnedLayer& layer = learned_[static_cast<size_t>(k)];
+    const int64_t near = std::max(kLeast, layer.ranking.size() / kShare);
+    const ThresholdWindow window = layer.ranking.Near(layer.pruned, near);
     result[k] =
-        static_cast<float>(weight.ranking.SparsityGradient(window, gradients_.at(weight.weight)));
+        static_cast<float>(layer.ranking.SparsityGradient(window, gradients_.at(layer.weight)));
   });
   return result;
 }
@@ -264,7 +253,7 @@ std::string AllocationLearner::Learn(Sparsities& sparsity) {
 void AllocationLearner::Keep(const Sparsities& sparsity, LearnedAllocation& result) const {
   result.sparsity.assign(task_.layers.size(), 0);
   for (size_t k = 0; k < sparsity.size(); ++k) {
-    for (const size_t layer : learned_[k].layers) result.sparsity[layer] = sparsity[k];
+    result.sparsity[learned_[k].layer] = sparsity[k];
   }
 }
 
@@ -287,7 +276,7 @@ void AllocationLearner::Announce() const {
 LearnedAllocation AllocationLearner::Run() {
   const auto begin = Clock::now();
   LearnedAllocation result;
-  AddWeights();
+  AddLayers();
   LimitSparsities();
   LoadHeldBack();
   Announce();

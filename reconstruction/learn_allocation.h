@@ -44,8 +44,7 @@ struct LearnedAllocation {
 /// Learns from `options` (fcpts_*, max_layer_sparsity, erk_power). Starts from ERK or Uniform,
 /// whichever has the smaller loss, and takes fcpts_steps steps of fcpts_lr · ½(1 + cos(π
 /// step/steps)). At the end all layers move by one amount within 0 … max_layer_sparsity so that
-/// Σ nₗsₗ meets the target exactly; each layer keeps a weight where the target allows it. Layers
-/// of one shared weight have one sparsity.
+/// Σ nₗsₗ meets the target exactly; each layer keeps a weight where the target allows it.
 ///
 /// A tenth of the images, at most 64, is held back: when what was learned is no better on them
 /// than the start, the start stays, which is said. The same seed and threads give the same answer.

@@ -111,13 +111,16 @@ TEST(WeightRanking, OfAQuadraticLossItIsThePriceOfTheNextWeight) {
   }
   const WeightRanking ranking(weight, false);
   for (const double s : {0.25, 0.5, 0.9}) {
-    // L = ½ Σ (ŵ − w)² has the gradient −w where it is pruned, and dL/ds = n·t²/2, t = s.
+    // L = ½ Σ (ŵ − w)² has the gradient −w where it is pruned; dL/ds is n/2 times the mean of w²
+    // over the lower half of the kernel, (t − hu)² with E[u] = 3/8 and E[u²] = 1/5: n·t²/2 as
+    // h → 0.
     const auto pruned = static_cast<int64_t>(s * kCount);
     for (int64_t i = 0; i < kCount; ++i) gradient[i] = i < pruned ? -weight[i] : 0;
-    const double expected = kCount * s * s / 2;
-    EXPECT_NEAR(ranking.SparsityGradient(ranking.Near(pruned, 100), gradient), expected,
-                0.01 * expected)
-        << s;
+    const ThresholdWindow window = ranking.Near(pruned, 100);
+    const double h = window.width;
+    const double expected = kCount / 2.0 * (s * s - 2 * s * h * 3 / 8 + h * h / 5);
+    EXPECT_NEAR(ranking.SparsityGradient(window, gradient), expected, 0.02 * expected) << s;
+    EXPECT_NEAR(expected, kCount * s * s / 2, 0.04 * expected);
   }
 }
 
