@@ -63,11 +63,11 @@ class AllocationLearner {
   void LimitSparsities();
   void LoadHeldBack();
   Sparsities Start(LearnedAllocation& result);
-  Sparsities StartFrom(const std::string& type);
   void Mask(const Sparsities& sparsity);
   double HeldBackLoss(const Sparsities& sparsity);
   Tensor SparsityGradients() const;
   void AddPenalty(const Sparsities& sparsity, Tensor& gradient);
+  double Step(int64_t step, double rate, Adam& adam, Sparsities& sparsity);
   std::string Learn(Sparsities& sparsity);
   void Keep(const Sparsities& sparsity, LearnedAllocation& result) const;
   void Announce() const;
@@ -129,42 +129,34 @@ void AllocationLearner::LoadHeldBack() {
   objective_.Measure(held_back_.images);
 }
 
-AllocationLearner::Sparsities AllocationLearner::StartFrom(const std::string& type) {
-  AllocationOptions options = options_;
-  options.type = type;
-  const auto targets = Allocate(task_.graph, task_.layers, task_.skipped, task_.sparsity, options);
-  Sparsities sparsity;
-  for (const LearnedLayer& layer : learned_) {
-    sparsity.push_back(targets[layer.layer].sparsity);
-  }
-  return ShiftToTarget(sparsity, counts_, most_, task_.sparsity);
-}
-
-// The better of ERK and Uniform.
+// The better of ERK and Uniform, within the limits.
 AllocationLearner::Sparsities AllocationLearner::Start(LearnedAllocation& result) {
-  Sparsities start = StartFrom("ERK");
-  result.start = "ERK";
-  result.start_loss = HeldBackLoss(start);
-  double other_loss = INFINITY;
-  if (task_.sparsity <= options_.max_layer_sparsity) {
-    Sparsities other = StartFrom("Uniform");
-    other_loss = HeldBackLoss(other);
-    if (other_loss < result.start_loss || !std::isfinite(result.start_loss)) {
-      start = std::move(other);
-      result.start = "Uniform";
-      std::swap(result.start_loss, other_loss);
-    }
+  AllocationOptions erk = options_;
+  erk.type = "ERK";
+  const auto targets = Allocate(task_.graph, task_.layers, task_.skipped, task_.sparsity, erk);
+  Sparsities best;
+  for (const LearnedLayer& layer : learned_) best.push_back(targets[layer.layer].sparsity);
+  best = ShiftToTarget(best, counts_, most_, task_.sparsity);
+  Sparsities other =
+      ShiftToTarget(Sparsities(best.size(), task_.sparsity), counts_, most_, task_.sparsity);
+  double best_loss = HeldBackLoss(best);
+  double other_loss = HeldBackLoss(other);
+  const bool is_uniform = other_loss < best_loss || !std::isfinite(best_loss);
+  if (is_uniform) {
+    std::swap(best, other);
+    std::swap(best_loss, other_loss);
   }
-  if (!std::isfinite(result.start_loss)) {
+  if (!std::isfinite(best_loss)) {
     Fail("FCPTS", "the loss is {} before the first step; an activation of the network overflows",
-         result.start_loss);
+         best_loss);
   }
-  result.loss = result.start_loss;
-  if (!IsSilent() && std::isfinite(other_loss)) {
-    Note("{}: starts from {}, loss {:.4f}; {} has {:.4f}", task_.title, result.start,
-         result.start_loss, result.start == "ERK" ? "Uniform" : "ERK", other_loss);
+  result.start = is_uniform ? "Uniform" : "ERK";
+  result.start_loss = result.loss = best_loss;
+  if (!IsSilent()) {
+    Note("{}: starts from {}, loss {:.4f}; {} has {:.4f}", task_.title, result.start, best_loss,
+         is_uniform ? "ERK" : "Uniform", other_loss);
   }
-  return start;
+  return best;
 }
 
 // Masks every weight as its sparsity says; only the ranks between the old and the new are touched.
@@ -217,35 +209,42 @@ void AllocationLearner::AddPenalty(const Sparsities& sparsity, Tensor& gradient)
   }
 }
 
+// One step at `rate`; the loss before it, and no step where that is not finite.
+double AllocationLearner::Step(int64_t step, double rate, Adam& adam, Sparsities& sparsity) {
+  batches_.Load(step, batch_);
+  if (std::ssize(batch_.labels) < least_) return 0;  // broken: the dataset has said so
+  Mask(sparsity);
+  const double loss = objective_.Loss(batch_.images, parameters_, &gradients_);
+  if (!std::isfinite(loss)) return loss;
+  Tensor gradient = SparsityGradients();
+  AddPenalty(sparsity, gradient);
+  Tensor values(gradient.shape());
+  for (int64_t k = 0; k < values.size(); ++k) {
+    values[k] = static_cast<float>(sparsity[static_cast<size_t>(k)]);
+  }
+  adam.Step(gradient, rate, {}, values);
+  for (int64_t k = 0; k < values.size(); ++k) {
+    const auto at = static_cast<size_t>(k);
+    sparsity[at] = std::clamp(double{values[k]}, 0.0, most_[at]);
+  }
+  return loss;
+}
+
 // All steps; why they ended before the last one, or empty.
 std::string AllocationLearner::Learn(Sparsities& sparsity) {
   const int64_t steps = options_.fcpts_steps;
   std::optional<Progress> progress;
   if (!IsSilent()) progress.emplace(task_.title, steps);
   Adam adam(std::ssize(sparsity));
-  Tensor values{Shape{std::ssize(sparsity)}};
-  for (size_t k = 0; k < sparsity.size(); ++k) {
-    values[static_cast<int64_t>(k)] = static_cast<float>(sparsity[k]);
-  }
   for (int64_t step = 0; step < steps; ++step) {
-    batches_.Load(step, batch_);
-    if (progress) progress->Advance();
-    if (std::ssize(batch_.labels) < least_) continue;  // broken: the dataset has said so
-    Mask(sparsity);
-    const double loss = objective_.Loss(batch_.images, parameters_, &gradients_);
+    const double turn = std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps);
+    const double rate = options_.fcpts_lr * 0.5 * (1 + std::cos(turn));
+    const double loss = Step(step, rate, adam, sparsity);
     if (!std::isfinite(loss)) {
       return fmt::format("stopped early: the loss is {} at step {}; lower fcpts_lr", loss,
                          step + 1);
     }
-    Tensor gradient = SparsityGradients();
-    AddPenalty(sparsity, gradient);
-    const double turn = std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps);
-    adam.Step(gradient, options_.fcpts_lr * 0.5 * (1 + std::cos(turn)), {}, values);
-    for (size_t k = 0; k < sparsity.size(); ++k) {
-      float& value = values[static_cast<int64_t>(k)];
-      sparsity[k] = std::clamp(double{value}, 0.0, most_[k]);
-      value = static_cast<float>(sparsity[k]);
-    }
+    if (progress) progress->Advance();
   }
   return "";
 }

@@ -203,6 +203,7 @@ TEST(LearnAllocation, StaysWithTheStartWhenNothingIsGainedAndSaysSo) {
       log.Contains("60 %: FCPTS: the sparsities of 4 layers learn for 1 steps of 8 images "
                    "from 36, 4 held back"));
   EXPECT_TRUE(log.Contains("60 %: FCPTS: starts from " + learned.start + ", loss "));
+  EXPECT_TRUE(log.Contains(learned.start == "ERK" ? "; Uniform has " : "; ERK has "));
   EXPECT_TRUE(log.Contains("60 %: FCPTS: " + learned.remark));
 }
 
