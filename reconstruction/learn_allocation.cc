@@ -283,7 +283,7 @@ LearnedAllocation AllocationLearner::Run() {
   Keep(start, result);
   Sparsities learned = start;
   result.remark = Learn(learned);
-  const double reached = WeightedMean(learned, counts_);
+  result.reached = WeightedMean(learned, counts_);
   learned = ShiftToTarget(learned, counts_, most_, task_.sparsity);
   const double loss = HeldBackLoss(learned);
   const bool is_better = loss < result.start_loss;
@@ -292,8 +292,8 @@ LearnedAllocation AllocationLearner::Run() {
         "{}: loss on the images held back {:.4f} → {:.4f} in {}; {:.2f} % before the last shift "
         "to {:.2f} %",
         task_.title, result.start_loss, loss,
-        FormatSeconds(std::chrono::duration<double>(Clock::now() - begin).count()), 100 * reached,
-        100 * task_.sparsity);
+        FormatSeconds(std::chrono::duration<double>(Clock::now() - begin).count()),
+        100 * result.reached, 100 * task_.sparsity);
   }
   if (is_better) {
     Keep(learned, result);

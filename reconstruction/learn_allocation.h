@@ -38,7 +38,8 @@ struct LearnedAllocation {
   std::string start;             // the allocation that learning began with: "ERK", "Uniform"
   double start_loss = 0;         // L on the images held back
   double loss = 0;               // with `sparsity`
-  std::string remark;            // why learning stopped early or was in vain, or empty
+  double reached = 0;  // Σ nₗsₗ / Σ nₗ after the last step, before it is made exact
+  std::string remark;  // why learning stopped early or was in vain, or empty
 };
 
 /// Learns from `options` (fcpts_*, max_layer_sparsity, erk_power). Starts from ERK or Uniform,

@@ -136,6 +136,16 @@ TEST(LearnAllocation, PrunesWhatMattersLess) {
   EXPECT_LT(c.OutputError(learned.sparsity), 0.7 * c.OutputError(of_uniform));
 }
 
+TEST(LearnAllocation, ThePenaltyHoldsTheTargetWhileLearning) {
+  Case c(testing::SmallMobileNet(), 40);
+  AllocationOptions options = Short(40);
+  EXPECT_NEAR(c.Learn(0.7, options).reached, 0.7, 0.03);
+  options.fcpts_weight = 0.01;  // the loss alone wants its weights back
+  const LearnedAllocation loose = c.Learn(0.7, options);
+  EXPECT_LT(loose.reached, 0.6);
+  EXPECT_NEAR(c.Overall(loose.sparsity), 0.7, 1e-9);  // the last shift makes it exact all the same
+}
+
 TEST(LearnAllocation, MeetsTheTargetWithinTheCaps) {
   for (Graph network : {testing::SmallMobileNet(), testing::SmallResidualNet()}) {
     Case c(std::move(network), 24);
