@@ -32,6 +32,10 @@ std::vector<double> Global(const AllocationProblem& problem) {
   return AllocateGlobal(problem, kScore);
 }
 
+std::vector<double> RefuseUnlearned(const AllocationProblem& /*problem*/) {
+  FailUsage("allocation.type", "FCPTS is learned on data.calibration, and nothing has been");
+}
+
 constexpr TypeRow kTypes[] = {
     {"Uniform", AllocateUniform},
     {"ERK", AllocateErk},
@@ -41,6 +45,7 @@ constexpr TypeRow kTypes[] = {
     {"level", [](const AllocationProblem& problem) { return AllocateByLevel(problem).sparsity; }},
     {"table", nullptr},
     {kSensitivity, AllocateFromCurvesFile},
+    {"FCPTS", RefuseUnlearned},
 };
 
 const TypeRow& FindRow(const std::string& type) {

@@ -15,7 +15,7 @@ namespace sparsify {
 /// The `allocation:` section of `sparsity:` (ours; the published blocks have none and mean
 /// Uniform).
 struct AllocationOptions {
-  // Uniform, ERK, Magnitude, L1Normalized, L2Normalized, level, table, Sensitivity
+  // Uniform, ERK, Magnitude, L1Normalized, L2Normalized, level, table, Sensitivity, FCPTS
   std::string type = "Uniform";
   double erk_power = 1.0;
   double max_layer_sparsity = 1.0;  // cap a layer; the excess is redistributed
@@ -29,6 +29,12 @@ struct AllocationOptions {
   std::vector<double> levels = {20, 30, 40, 50, 60, 70, 80, 90};  // percent, each layer alone
   int64_t images = 256;     // calibration images that the loss is measured on
   std::string loss = "kl";  // kl, mse: of the network's output
+
+  // FCPTS (reconstruction/learn_allocation.h)
+  int64_t fcpts_steps = 200;  // of the optimiser, each level
+  int64_t fcpts_batch = 16;   // images a step
+  double fcpts_lr = 0.01;     // largest step of a layer's sparsity, a fraction
+  double fcpts_weight = 2;    // λ of the distance from the target, in slopes of the loss
 
   void VisitFields(OptionVisitor& v);
 };
@@ -59,7 +65,8 @@ std::vector<std::string> SelectLayers(const std::vector<Layer>& layers,
 /// table. `skipped` is SelectLayers' answer; a table may add to it. Throws when caps make
 /// the sparsity unreachable, or a weight that decides is not finite. level takes the
 /// network's image size from the graph's first image input. Sensitivity takes its curves from
-/// `options.curves_file`, and `sparsity` as the share of `options.budget` that goes.
+/// `options.curves_file`, and `sparsity` as the share of `options.budget` that goes. FCPTS is
+/// learned on images and therefore refused here (LearnAllocation).
 std::vector<LayerTarget> Allocate(const Graph& graph, const std::vector<Layer>& layers,
                                   const std::vector<std::string>& skipped, double sparsity,
                                   const AllocationOptions& options);

@@ -26,6 +26,13 @@ void AllocationOptions::VisitFields(OptionVisitor& v) {
   v.Choice("loss", loss, {"kl", "mse"},
            "Sensitivity: of the network's output: kl: KL(dense‖pruned) of the class probabilities; "
            "mse: squared difference relative to the variance");
+  v.Field("fcpts_steps", fcpts_steps, {.min = 1}, "FCPTS: optimiser steps that a level learns for");
+  v.Field("fcpts_batch", fcpts_batch, {.min = 1}, "FCPTS: calibration images a step");
+  v.Field("fcpts_lr", fcpts_lr, {.min = 0, .max = 1, .min_open = true},
+          "FCPTS: largest step of a layer's sparsity, fraction");
+  v.Field("fcpts_weight", fcpts_weight, {.min = 0, .min_open = true},
+          "FCPTS: weight of the distance from the network's sparsity, relative to the slope of the "
+          "loss with it");
 }
 
 void LayerSelectionOptions::VisitFields(OptionVisitor& v) {

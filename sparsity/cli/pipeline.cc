@@ -30,7 +30,8 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
                            "sensitivity.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
     if (std::filesystem::exists(files.folder() + "/" + name)) names.emplace_back(name);
   }
-  Print(fmt::format("\nresults in {}: {}\n", files.folder(), fmt::join(names, ", ")));
+  Print(fmt::format("\nresults in {}: {}{}\n", files.folder(),
+                    run.LearnsSparsities() ? run.AllocationFiles() : "", fmt::join(names, ", ")));
 }
 
 void RefuseMissingFeatures(const std::vector<std::string>& missing) {

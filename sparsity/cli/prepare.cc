@@ -126,8 +126,19 @@ std::string DescribeMeasuring(const PreparedRun& run) {
       BudgetText(run.allocation));
 }
 
+/// What is learned before the layers' sparsities are known.
+std::string DescribeLearning(const PreparedRun& run) {
+  const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
+  return fmt::format(
+      "allocation  learned first at each sparsity: {} steps of {} images from {} of {}\n"
+      "sparsities  {} % of the {}; what each layer gives is known after that\n",
+      run.allocation.fcpts_steps, run.allocation.fcpts_batch, images.size(),
+      run.config.data.calibration->path, fmt::join(run.levels, ", "), BudgetText(run.allocation));
+}
+
 std::string DescribeLevels(const PreparedRun& run) {
   if (run.MeasuresCurves()) return DescribeMeasuring(run);
+  if (run.LearnsSparsities()) return DescribeLearning(run);
   std::string text = fmt::format("sparsities  percent of the {}; lowest … highest layer\n",
                                  BudgetText(run.allocation));
   for (size_t i = 0; i < run.levels.size(); ++i) {
@@ -205,13 +216,44 @@ void CheckMeasuring(const RunConfig& config, const OptionsDocument& document) {
   }
 }
 
+/// FCPTS learns thresholds of single weights' magnitudes, on images.
+void CheckLearning(const RunConfig& config, const OptionsDocument& document) {
+  const SparsityOptions& s = config.sparsity;
+  constexpr std::string_view kRemedy =
+      "use NormalMaskGenerator without structured, or another allocation.type";
+  if (s.scheduler.type == "AmpereScheduler") {
+    FailUsage(document.Where("sparsity.scheduler.type"),
+              "AmpereScheduler makes N:M masks, but allocation by FCPTS learns thresholds of single "
+              "weights; use BaseScheduler, or another allocation.type");
+  }
+  if (s.mask_generator.type != "NormalMaskGenerator") {
+    FailUsage(document.Where("sparsity.mask_generator.type"),
+              "{}, but allocation by FCPTS learns thresholds of single weights; {}",
+              s.mask_generator.type, kRemedy);
+  }
+  if (s.mask_generator.normal.structured) {
+    FailUsage(document.Where("sparsity.mask_generator.kwargs.structured"),
+              "true, but allocation by FCPTS learns thresholds of single weights; {}", kRemedy);
+  }
+  if (config.data.calibration) return;
+  FailUsage(document.Where("data.calibration"),
+            "missing; allocation by FCPTS learns on images, e.g. "
+            "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
+}
+
 }  // namespace
+
+std::string PreparedRun::AllocationFiles() const {
+  if (MeasuresCurves()) return "sensitivity.csv, ";
+  return LearnsSparsities() ? "learned_sparsity_*.csv, " : "";
+}
 
 PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document) {
   PreparedRun run;
   run.config = config;
   run.allocation = AllocationOf(config.sparsity);
   if (run.MeasuresCurves()) CheckMeasuring(config, document);
+  if (run.LearnsSparsities()) CheckLearning(config, document);
   run.levels = SweepLevels(config, document);
   run.model = LoadModelFile(config.model.path);
   RequireClassifier(run.model.graph, config.model.path);
@@ -231,7 +273,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
          OrNone(SkippedByReason(run.skipped)));
   }
   for (const double level : run.levels) {
-    if (run.MeasuresCurves()) break;
+    if (run.MeasuresCurves() || run.LearnsSparsities()) break;
     run.targets.push_back(Allocate(graph, run.layers, run.skipped, level / 100, run.allocation));
   }
   if (config.data.evaluation) {
@@ -240,7 +282,8 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   } else {
     Warn("no data.evaluation: accuracy is not measured");
   }
-  if (Repairs(config) || run.MeasuresCurves()) {
+  if (run.LearnsSparsities()) run.targets.resize(run.levels.size());
+  if (Repairs(config) || run.MeasuresCurves() || run.LearnsSparsities()) {
     auto& images = Repairs(config) ? run.calibration : run.measuring;
     images = OpenDataset(*config.data.calibration, config.data.transform, ImageShape(graph),
                          "data.calibration");
@@ -281,7 +324,7 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
              "speedup.csv, layers.csv, {}resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
-             FormatBytes(FreeDiskSpace(folder)), run.MeasuresCurves() ? "sensitivity.csv, " : "");
+             FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles());
 }
 
 }  // namespace sparsify

@@ -22,17 +22,22 @@ struct PreparedRun {
   std::vector<std::string> skipped;  // by layer: why it stays dense, or empty
   std::vector<double> levels;        // percent
   AllocationOptions allocation;      // in force: the scheduler's own, if it has one
-  /// By level and layer; empty while MeasuresCurves: the runner fills them in.
+  /// By level and layer; empty while MeasuresCurves, and of every level where LearnsSparsities:
+  /// the runner fills them in.
   std::vector<std::vector<LayerTarget>> targets;
   std::unique_ptr<Dataset> evaluation;   // null: accuracy is not measured
   std::unique_ptr<Dataset> calibration;  // null: no repair
-  std::unique_ptr<Dataset> measuring;    // for curves where there is no repair, else null
+  std::unique_ptr<Dataset> measuring;    // for the allocation where there is no repair, else null
   int64_t classes = 0;
 
   /// Whether the allocation needs sensitivity curves that have to be measured.
   bool MeasuresCurves() const {
     return allocation.type == "Sensitivity" && allocation.curves_file.empty();
   }
+  /// Whether the layers' sparsities are learned, level by level.
+  bool LearnsSparsities() const { return allocation.type == "FCPTS"; }
+  /// Files that the allocation leaves in the run's folder, each followed by a comma.
+  std::string AllocationFiles() const;
 };
 
 /// Loads the model and opens the data; settles which layers are pruned and by how much.

@@ -188,7 +188,8 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");
     const AllocationOptions& allocation = config.sparsity.allocation;
-    if (allocation.type != "Sensitivity" || !allocation.curves_file.empty()) {
+    const bool measures = allocation.type == "Sensitivity" && allocation.curves_file.empty();
+    if (!measures && allocation.type != "FCPTS") {
       add("data.calibration", "there is no reconstruction");
     }
   } else {
@@ -235,7 +236,8 @@ std::string ConfigReference() {
       "are repaired `repair.csv` holds each unit's error before and after, its steps, and why it "
       "was\n"
       "left alone or stopped early; `sensitivity.csv` the curves of `allocation.type: "
-      "Sensitivity`.\n\n"
+      "Sensitivity`,\n"
+      "`learned_sparsity_*.csv` what the layers have learned with `FCPTS`, percent.\n\n"
       "* A new or empty folder is used as it is.\n"
       "* An unfinished run of the same configuration is continued by `--resume`: sparsities that\n"
       "  have a record are not done again. Without `--resume` it is refused.\n"

@@ -78,6 +78,10 @@ std::string RunFiles::Checkpoint(double percent) const {
   return fmt::format("{}/checkpoints/sparsity_{}.h5", folder_, FormatPercent(percent));
 }
 
+std::string RunFiles::LearnedSparsity(double percent) const {
+  return fmt::format("{}/learned_sparsity_{}.csv", folder_, FormatPercent(percent));
+}
+
 std::string RunFiles::Partial(double percent) const {
   return fmt::format("{}/records/sparsity_{}.partial.h5", folder_, FormatPercent(percent));
 }
@@ -108,6 +112,7 @@ void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIden
     Note("{}: replacing the finished run of the same configuration", files.folder());
     fs::remove(files.Report());
     fs::remove(files.Sensitivity());
+    for (const double level : levels) fs::remove(files.LearnedSparsity(level));
     fs::remove_all(files.folder() + "/records");
   }
   MakeDirectories(files.folder() + "/records");

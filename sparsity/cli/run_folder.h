@@ -23,6 +23,8 @@ class RunFiles {
   std::string Repair() const { return folder_ + "/repair.csv"; }
   std::string Times() const { return folder_ + "/times.csv"; }
   std::string Sensitivity() const { return folder_ + "/sensitivity.csv"; }
+  /// What the layers of a level have learned.
+  std::string LearnedSparsity(double percent) const;
   std::string Report() const { return folder_ + "/report.html"; }
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;

@@ -7,6 +7,7 @@
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
+#include "sparsity/cli/learned_targets.h"
 #include "sparsity/cli/measure_level.h"
 #include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/prune_level.h"
@@ -141,6 +142,11 @@ void Runner::RunLevel(size_t index) {
   if (Restore(percent)) return;
   const std::optional<Checkpoint> previous = PreviousStage(index);
   PhaseClock clock = std::exchange(setup_, {});
+  if (run_.LearnsSparsities()) {
+    run_.targets[index] =
+        clock.Time("allocation", [&] { return LearnedTargets(run_, files_, percent); });
+    NoteTargets(percent, run_.targets[index]);
+  }
   std::vector<RepairedUnit> repaired;
   Checkpoint checkpoint =
       PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},

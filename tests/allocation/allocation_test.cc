@@ -55,7 +55,7 @@ TEST(Allocate, RefusesWhatMakesNoSense) {
   EXPECT_THAT(MessageOf([&] { net.Sparsities(NAN, {}); }), HasSubstr("sparsity nan is outside"));
   EXPECT_EQ(MessageOf([&] { net.Sparsities(0.5, {.type = "Erk"}); }),
             "allocation.type: unknown \"Erk\"; known: Uniform, ERK, Magnitude, L1Normalized, "
-            "L2Normalized, level, table, Sensitivity");
+            "L2Normalized, level, table, Sensitivity, FCPTS");
   EXPECT_THAT(MessageOf([&] { net.Sparsities(0.5, {.max_layer_sparsity = 0}); }),
               HasSubstr("allocation.max_layer_sparsity: 0 is outside"));
   EXPECT_THAT(MessageOf([&] { Allocate(net.graph, net.layers, {}, 0.5, {}); }),

@@ -1,0 +1,19 @@
+// The sparsities that a level's layers have learned (allocation FCPTS): from its folder, or learned
+// and kept there.
+#pragma once
+
+#include <vector>
+
+#include "sparsity/cli/prepare.h"
+#include "sparsity/cli/run_folder.h"
+
+namespace sparsify {
+
+/// Targets of every layer at `percent`, from the folder's learned_sparsity_P.csv (layer, sparsity
+/// in percent), which is learned and written first when it is not there. A finished file is thus a
+/// table for `allocation: {type: table}` too. Throws Error when the file is damaged, another
+/// network's, or misses the target.
+std::vector<LayerTarget> LearnedTargets(const PreparedRun& run, const RunFiles& files,
+                                        double percent);
+
+}  // namespace sparsify
