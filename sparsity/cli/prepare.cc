@@ -222,9 +222,10 @@ void CheckLearning(const RunConfig& config, const OptionsDocument& document) {
   constexpr std::string_view kRemedy =
       "use NormalMaskGenerator without structured, or another allocation.type";
   if (s.scheduler.type == "AmpereScheduler") {
-    FailUsage(document.Where("sparsity.scheduler.type"),
-              "AmpereScheduler makes N:M masks, but allocation by FCPTS learns thresholds of single "
-              "weights; use BaseScheduler, or another allocation.type");
+    FailUsage(
+        document.Where("sparsity.scheduler.type"),
+        "AmpereScheduler makes N:M masks, but allocation by FCPTS learns thresholds of single "
+        "weights; use BaseScheduler, or another allocation.type");
   }
   if (s.mask_generator.type != "NormalMaskGenerator") {
     FailUsage(document.Where("sparsity.mask_generator.type"),
