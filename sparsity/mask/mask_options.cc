@@ -41,7 +41,7 @@ std::unique_ptr<MaskGenerator> MakePlain(const MaskGeneratorOptions&) {
 
 using Options = MaskGeneratorOptions;
 
-constexpr std::string_view kCalibration = 
+constexpr std::string_view kCalibration =
     "it needs activations while masks are made; reconstruction.method: wanda and obs choose masks "
     "so";
 constexpr std::string_view kTraining = "it learns its mask during training";
