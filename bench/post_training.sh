@@ -6,7 +6,7 @@
 #     IMAGES   holds imagenet/{calibration,validation} or imagenette/{train,validation};
 #              fashion_mnist_* take Debian's dataset-fashion-mnist package instead
 #     LEVELS   e.g. 50,60 (percent)
-#     ROW      none, published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
+#     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
 #              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
 #              wanda, statistics, nm (2:4); row@256: with so many calibration images;
 #              row+N: with at most N optimiser steps
@@ -49,7 +49,11 @@ settings() {
   local adam='{pattern: PATTERN, max_count: STEPS, weight_lr: 0.00001}'
   local plain='{type: NormalMaskGenerator}'
   case $1 in
-    none) echo 'sparsity.reconstruction=None' ;;
+    none)
+      echo 'sparsity.reconstruction=None'
+      echo "sparsity.mask_generator=$plain"
+      echo 'sparsity.allocation={type: Uniform}'
+      echo 'sparsity.layers={}' ;;
     published | block)
       local pattern=layer
       [[ $1 == block ]] && pattern=block
