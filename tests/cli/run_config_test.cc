@@ -259,6 +259,15 @@ TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
                           "least_squares has no use for it"));
 }
 
+TEST(RunConfig, KeysThatAdamDoesNotUseAreSaid) {
+  const OptionsDocument document = MakeDocument(
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
+      "sparsity: {reconstruction: {statistics_correction: True}}\n");
+  EXPECT_THAT(UnusedSettings(ReadRunConfig(document), document),
+              ElementsAre("f.yaml:4:52: sparsity.reconstruction.statistics_correction: not used, "
+                          "method: adam has no use for it"));
+}
+
 TEST(RunConfig, GeneratorsThatAreNotBuiltAreNamed) {
   const auto missing = Missing("sparsity: {mask_generator: {type: WandaMaskGenerator}}\n");
   ASSERT_THAT(missing, SizeIs(1));
