@@ -8,7 +8,6 @@
 #include "sparsity/cli/network.h"
 #include "sparsity/graph/layers.h"
 #include "sparsity/mask/pattern.h"
-#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -111,7 +110,7 @@ CsvTable MagnitudeHistogram(const std::vector<const Tensor*>& weights) {
 std::string InspectModel(const Checkpoint& model, const std::string& path) {
   const Graph& graph = model.graph;
   if (graph.inputs.empty()) Fail(path, "the network has no input");
-  const auto layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+  const auto layers = LayersOf(graph);
   Totals totals;
   const CsvTable rows = LayerRows(graph, layers, totals);
   std::string text = fmt::format("{}: {}, {} nodes\n", path, graph.name, graph.nodes().size());
@@ -136,7 +135,7 @@ std::string InspectModel(const Checkpoint& model, const std::string& path) {
 
 std::string InspectUnits(const Graph& graph, const std::string& path, UnitPattern pattern) {
   if (graph.inputs.empty()) Fail(path, "the network has no input");
-  const auto layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+  const auto layers = LayersOf(graph);
   const auto units = FindUnits(graph, layers, pattern);
   return fmt::format("{}: {}, {} layers in {} units ({})\n\n{}", path, graph.name, layers.size(),
                      units.size(), UnitPatternName(pattern), DescribeUnits(graph, layers, units));

@@ -70,6 +70,10 @@ int64_t UsableBatch(const Graph& graph, int64_t wanted) {
   return fixed > 0 ? fixed : wanted;
 }
 
+std::vector<Layer> LayersOf(const Graph& graph) {
+  return FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+}
+
 ForwardFunction DenseForward(const Graph& graph, int64_t batch) {
   const auto plan = std::make_shared<DensePlan>(graph, batch);
   return [plan](const Tensor& images, Tensor& logits) { plan->Run(images, logits); };

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sparsity/graph/graph.h"
+#include "sparsity/graph/layers.h"
 #include "sparsity/training/evaluate.h"
 
 namespace sparsify {
@@ -20,6 +22,9 @@ int64_t ClassCount(const Graph& graph);
 
 /// `wanted`, or the batch size that the network's file fixes.
 int64_t UsableBatch(const Graph& graph, int64_t wanted);
+
+/// The prunable layers, in topological order.
+std::vector<Layer> LayersOf(const Graph& graph);
 
 /// Forward pass over a dense plan of `batch` images and Threads() threads; fewer images are
 /// padded. `graph` may be destroyed afterwards.

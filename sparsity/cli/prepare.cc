@@ -16,7 +16,6 @@
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/graph/fold_batch_norm.h"
 #include "sparsity/io/model_file.h"
-#include "sparsity/ops/infer_shapes.h"
 #include "sparsity/report/csv.h"
 
 namespace sparsify {
@@ -263,7 +262,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   const Graph& graph = run.model.graph;
   run.network = std::filesystem::path(config.model.path).stem().string();
   run.classes = ClassCount(graph);
-  run.layers = FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
+  run.layers = LayersOf(graph);
   if (run.layers.empty()) {
     Fail(config.model.path, "no convolution and no fully connected layer; nothing to prune");
   }

@@ -12,7 +12,6 @@
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/version.h"
 #include "sparsity/mask/fake_sparse.h"
-#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -24,10 +23,6 @@ std::string UtcNow() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
-}
-
-std::vector<Layer> LayersOf(const Graph& graph) {
-  return FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
 }
 
 /// The network that a level starts from, with new masks baked in; `pruned` records them.

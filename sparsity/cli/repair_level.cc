@@ -5,6 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "reconstruction/distill.h"
 #include "reconstruction/distillation_batches.h"
@@ -17,7 +20,6 @@
 #include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/mask/mask_generator.h"
-#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -127,28 +129,21 @@ class LevelRepair {
         student_(student),
         partial_(partial_path),
         clock_(clock),
-        layers_(
-            FindLayers(student.graph, InferShapes(student.graph, UsableBatch(student.graph, 1)))),
-        task_{.student = student.graph,
-              .teacher = teacher,
-              .masks = student.masks,
-              .layers = layers_,
-              .calibration = *run.calibration,
-              .seed = static_cast<uint64_t>(run.config.seed),
-              .title = fmt::format("repair {} %", FormatPercent(percent_))} {}
+        layers_(LayersOf(student.graph)),
+        teacher_(teacher),
+        calibration_(*run.calibration),
+        seed_(static_cast<uint64_t>(run.config.seed)) {}
 
   std::vector<RepairedUnit> Run(int64_t finished) {
     const auto start = std::chrono::steady_clock::now();
-    task_.finished = finished;
-    int64_t done = finished;
-    task_.on_finished = [&](int64_t units) {
-      done = units;
-      partial_.Save(student_, units);
-    };
     if (finished > 0) {
       Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_), finished);
     }
-    RepairResult result = RunMethod();
+    int64_t done = finished;
+    RepairResult result = RunMethod(finished, [&](int64_t units) {
+      done = units;
+      partial_.Save(student_, units);
+    });
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     NoteRepair(percent_, result.units, seconds.count());
     clock_.Add("repair", result.seconds);
@@ -158,26 +153,26 @@ class LevelRepair {
   }
 
  private:
-  /// The images that judge the polish are not used here: what is fitted to them cannot judge.
-  RepairResult RunMethod() {
-    if (!sparsity_.reconstruction->polish) return RunMethod(task_);
-    const int64_t fixed = student_.graph.inputs.at(0).shape[0];
-    const ImageSubset images(
-        task_.calibration,
-        DistillationBatches::NotHeldBack(task_.calibration.size(), std::max<int64_t>(1, fixed)));
-    RepairTask task = {.student = task_.student,
-                       .teacher = task_.teacher,
-                       .masks = task_.masks,
-                       .layers = task_.layers,
-                       .calibration = images,
-                       .seed = task_.seed,
-                       .title = task_.title,
-                       .finished = task_.finished,
-                       .on_finished = task_.on_finished};
-    return RunMethod(task);
+  RepairTask Task(const Dataset& calibration, std::string_view title) {
+    return {.student = student_.graph,
+            .teacher = teacher_,
+            .masks = student_.masks,
+            .layers = layers_,
+            .calibration = calibration,
+            .seed = seed_,
+            .title = fmt::format("{} {} %", title, FormatPercent(percent_))};
   }
 
-  RepairResult RunMethod(const RepairTask& task) {
+  /// The images that judge the polish are not used here: what is fitted to them cannot judge.
+  RepairResult RunMethod(int64_t finished, std::function<void(int64_t)> on_finished) {
+    std::optional<ImageSubset> others;
+    if (sparsity_.reconstruction->polish) {
+      others.emplace(calibration_, DistillationBatches::NotHeldBack(
+                                       calibration_.size(), UsableBatch(student_.graph, 1)));
+    }
+    RepairTask task = Task(others ? static_cast<const Dataset&>(*others) : calibration_, "repair");
+    task.finished = finished;
+    task.on_finished = std::move(on_finished);
     if (!sparsity_.reconstruction->IsAdam()) return RepairLayers(task, LayerOptions(sparsity_));
     UnitRepairOptions options = UnitOptions(sparsity_);
     if (!options.mask_is_static) {
@@ -187,15 +182,9 @@ class LevelRepair {
   }
 
   std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
-    task_.title = fmt::format("polish {} %", FormatPercent(percent_));
-    RepairResult result = Distill(task_, *sparsity_.reconstruction->polish);
+    RepairResult result = Distill(Task(calibration_, "polish"), *sparsity_.reconstruction->polish);
     clock_.Add("polish", result.seconds);
-    for (RepairedUnit& unit : result.units) {
-      Note("{} %: {} steps of polish in {}, loss {:.4f} → {:.4f}{}{}", FormatPercent(percent_),
-           unit.steps, FormatSeconds(unit.seconds), unit.loss_before, unit.loss_after,
-           unit.remark.empty() ? "" : "; ", unit.remark);
-      units.push_back(std::move(unit));
-    }
+    units.insert(units.end(), result.units.begin(), result.units.end());
     return units;
   }
 
@@ -205,7 +194,9 @@ class LevelRepair {
   PartialLevel partial_;
   PhaseClock& clock_;
   const std::vector<Layer> layers_;
-  RepairTask task_;
+  const Graph& teacher_;
+  const Dataset& calibration_;
+  const uint64_t seed_;
 };
 
 }  // namespace
