@@ -9,6 +9,7 @@
 #endif
 
 #include "reconstruction/layer_weights.h"
+#include "reconstruction/phase_timer.h"
 #include "reconstruction/repair_walk.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
@@ -20,10 +21,6 @@ namespace {
 
 constexpr int64_t kBytesPerMb = 1'000'000;
 using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Activations shrink along the network while the matrices of its layers grow: what the former
 // leave behind in the heap would add to the latter.

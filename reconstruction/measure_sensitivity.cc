@@ -12,6 +12,7 @@
 #include "reconstruction/image_subset.h"
 #include "reconstruction/layer_weights.h"
 #include "reconstruction/network_suffix.h"
+#include "reconstruction/phase_timer.h"
 #include "reconstruction/sensitivity_cost.h"
 #include "reconstruction/sensitivity_trial.h"
 #include "sparsity/base/error.h"
@@ -35,10 +36,6 @@ struct Work {
   int keep = 0;          // where the cut stays when this layer is done
   std::string obstacle;  // why its weights are masked and not solved for, or empty
 };
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void AddPoints(const std::vector<Trial>& trials, SensitivityCurve& curve) {
   for (const Trial& trial : trials) {

@@ -7,19 +7,24 @@
 
 namespace sparsify {
 
+inline double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Adds the time of its life to a total.
 class PhaseTimer {
  public:
   /// Keeps a reference into `seconds`.
   PhaseTimer(std::map<std::string, double>& seconds, const std::string& phase)
-      : total_(seconds[phase]) {}
-  ~PhaseTimer() { total_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+      : PhaseTimer(seconds[phase]) {}
+  explicit PhaseTimer(double& total) : total_(total) {}
+  ~PhaseTimer() { total_ += SecondsSince(start_); }
   PhaseTimer(const PhaseTimer&) = delete;
   PhaseTimer& operator=(const PhaseTimer&) = delete;
 
  private:
-  using Clock = std::chrono::steady_clock;
   double& total_;
-  const Clock::time_point start_ = Clock::now();
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace sparsify

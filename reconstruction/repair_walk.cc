@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "reconstruction/phase_timer.h"
 #include "reconstruction/repair.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
@@ -14,21 +15,6 @@
 
 namespace sparsify {
 namespace {
-
-// Adds the time of its life to `seconds`.
-class Stopwatch {
- public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
-  ~Stopwatch() {
-    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  double& seconds_;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 int64_t BatchCount(const Dataset& dataset, int64_t batch) {
   if (dataset.size() == 0) Fail("calibration", "no image; repair needs some");
@@ -131,7 +117,7 @@ int64_t RepairWalk::Next(const Visitor& visitor, Progress* progress) {
     ThrowIfInterrupted();
     const Batch* batch = nullptr;
     if (loader) {
-      const Stopwatch waiting(seconds_.load);
+      const PhaseTimer waiting(seconds_.load);
       batch = loader->Next();
     }
     if (batch != nullptr) images_[k] = batch->images.shape()[0];
@@ -158,13 +144,13 @@ void RepairWalk::RunBatch(const Step& step, int64_t k, const Tensor* images,
   const Tensor* inputs = nullptr;
   const Tensor* targets = nullptr;
   {
-    const Stopwatch computing(seconds_.forward);
+    const PhaseTimer computing(seconds_.forward);
     inputs = &student_frontier_.Advance(k, images, step.student.keep, step.node,
                                         student_.node(step.node).inputs[0]);
     targets = &teacher_frontier_.Advance(k, images, step.teacher.keep, step.node + 1,
                                          teacher_.node(step.node).outputs[0]);
   }
-  const Stopwatch visiting(seconds_.visit);
+  const PhaseTimer visiting(seconds_.visit);
   visitor(*inputs, *targets);
 }
 

@@ -9,6 +9,7 @@
 #include "reconstruction/activation_walk.h"
 #include "reconstruction/calibration_blocks.h"
 #include "reconstruction/layer_weights.h"
+#include "reconstruction/phase_timer.h"
 #include "reconstruction/unit_correction.h"
 #include "reconstruction/unit_objective.h"
 #include "reconstruction/unit_trainer.h"
@@ -25,10 +26,6 @@ namespace {
 constexpr int64_t kBytesPerMb = 1'000'000;
 constexpr int64_t kImagesAForwardPass = 16;
 using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void CheckGraphs(const Graph& student, const Graph& teacher, const Dataset& calibration) {
   CheckSameNodes(student, teacher);

@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "reconstruction/phase_timer.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 
@@ -11,10 +12,6 @@ namespace sparsify {
 namespace {
 
 constexpr const char* kFinished = "finished_units";
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 

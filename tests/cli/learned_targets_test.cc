@@ -1,47 +1,19 @@
 #include "sparsity/cli/learned_targets.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "sparsity/base/file.h"
-#include "sparsity/base/log.h"
-#include "sparsity/base/random.h"
-#include "sparsity/cli/pipeline.h"
-#include "sparsity/io/model_file.h"
-#include "sparsity/report/csv.h"
-#include "tests/cli/cli_test_support.h"
-#include "tests/support/graph_builder.h"
+#include "tests/cli/pipeline_fixture.h"
 
 namespace sparsify {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr int kImages = 20;
-constexpr int kSide = 6;
-
-std::string BigEndian(uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
-          static_cast<char>(value >> 8), static_cast<char>(value)};
-}
 
 class LearnedTargetsTest : public ::testing::Test {
  protected:
   LearnedTargetsTest() : files_(folder_.Path("run")) {
-    Random random(5);
-    std::string images =
-        BigEndian(0x803) + BigEndian(kImages) + BigEndian(kSide) + BigEndian(kSide);
-    for (int i = 0; i < kImages * kSide * kSide; ++i) {
-      images += static_cast<char>(random.Below(256));
-    }
-    WriteFileAtomically(folder_.Path("images.idx"), images);
-    std::string labels = BigEndian(0x801) + BigEndian(kImages);
-    for (int i = 0; i < kImages; ++i) labels += static_cast<char>(random.Below(3));
-    WriteFileAtomically(folder_.Path("labels.idx"), labels);
+    WriteIdx(folder_, 20, 6, 3);
     testing::GraphBuilder builder("tiny");
-    ValueId x = builder.Input({1, kSide, kSide});
+    ValueId x = builder.Input({1, 6, 6});
     x = builder.Relu("relu1", builder.Conv("conv1", x, 1, 8, 3));
     x = builder.Relu("relu2", builder.Conv("conv2", x, 8, 8, 3));
     x = builder.Op(OpType::kGlobalAveragePool, "pool", {x});
@@ -78,13 +50,6 @@ class LearnedTargetsTest : public ::testing::Test {
 
   std::string Learned(double percent) const {
     return ReadFile(files_.LearnedSparsity(percent), 1 << 20);
-  }
-
-  static std::vector<std::string> Column(const std::string& path, const std::string& name) {
-    const CsvTable table = ReadCsv(path);
-    std::vector<std::string> cells;
-    for (const auto& row : table.rows) cells.push_back(row[table.Column(name)]);
-    return cells;
   }
 
   const TestFolder folder_;

@@ -30,15 +30,15 @@ inline std::string BigEndian(uint32_t value) {
           static_cast<char>(value >> 8), static_cast<char>(value)};
 }
 
-/// Random images and labels 0 … 3 in IDX files.
-inline void WriteIdx(const TestFolder& folder) {
+/// Square random images and labels below `classes` in IDX files.
+inline void WriteIdx(const TestFolder& folder, uint32_t count, uint32_t side, uint64_t classes) {
   Random random(5);
-  std::string images = BigEndian(0x803) + BigEndian(kImages) + BigEndian(kSide) + BigEndian(kSide);
-  std::string labels = BigEndian(0x801) + BigEndian(kImages);
-  for (int i = 0; i < kImages * kSide * kSide; ++i) {
+  std::string images = BigEndian(0x803) + BigEndian(count) + BigEndian(side) + BigEndian(side);
+  std::string labels = BigEndian(0x801) + BigEndian(count);
+  for (uint32_t i = 0; i < count * side * side; ++i) {
     images += static_cast<char>(random.Below(256));
   }
-  for (int i = 0; i < kImages; ++i) labels += static_cast<char>(random.Below(4));
+  for (uint32_t i = 0; i < count; ++i) labels += static_cast<char>(random.Below(classes));
   WriteFileAtomically(folder.Path("images.idx"), images);
   WriteFileAtomically(folder.Path("labels.idx"), labels);
 }
@@ -56,10 +56,17 @@ inline void WriteModel(const TestFolder& folder) {
   SaveModelFile(checkpoint, folder.Path("tiny.h5"));
 }
 
+inline std::vector<std::string> Column(const std::string& path, const std::string& name) {
+  const CsvTable table = ReadCsv(path);
+  std::vector<std::string> cells;
+  for (const auto& row : table.rows) cells.push_back(row[table.Column(name)]);
+  return cells;
+}
+
 class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() : files_(folder_.Path("run")) {
-    WriteIdx(folder_);
+    WriteIdx(folder_, kImages, kSide, 4);
     WriteModel(folder_);
   }
 
@@ -100,13 +107,6 @@ class PipelineTest : public ::testing::Test {
     const Checkpoint checkpoint = LoadModelFile(files_.Checkpoint(percent));
     return {checkpoint.graph.value(checkpoint.graph.FindValue(name)).data,
             checkpoint.masks.at(name)};
-  }
-
-  static std::vector<std::string> Column(const std::string& path, const std::string& name) {
-    const CsvTable table = ReadCsv(path);
-    std::vector<std::string> cells;
-    for (const auto& row : table.rows) cells.push_back(row[table.Column(name)]);
-    return cells;
   }
 
   const TestFolder folder_;
