@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "schedulers/masked_rule.h"
 #include "sparsity/base/error.h"
 
 namespace sparsify {
@@ -52,9 +53,8 @@ std::vector<Stage> AmbaLevelPruneScheduler::Stages(int64_t total_iterations,
   return stages;
 }
 
-std::string AmbaLevelPruneScheduler::NotBuilt() const {
-  return "AmbaLevelPruneScheduler is not built yet: it needs training; BaseScheduler prunes "
-         "without it";
+std::unique_ptr<PruningRule> AmbaLevelPruneScheduler::MakeRule(const RuleContext& context) const {
+  return std::make_unique<MaskedRule>(type(), context);
 }
 
 AllocationOptions AllocationOf(const AmbaLevelPruneOptions& options) {

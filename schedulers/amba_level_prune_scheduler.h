@@ -19,7 +19,8 @@ class AmbaLevelPruneScheduler : public Scheduler {
   /// Throws a usage Error when there are fewer iterations than stages.
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
-  std::string NotBuilt() const override;
+  bool Continues() const override { return true; }
+  std::unique_ptr<PruningRule> MakeRule(const RuleContext& context) const override;
 
  private:
   AmbaLevelPruneOptions options_;

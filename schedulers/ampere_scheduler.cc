@@ -3,7 +3,9 @@
 #include <charconv>
 #include <optional>
 
+#include "schedulers/masked_rule.h"
 #include "sparsity/base/error.h"
+#include "sparsity/mask/nm_mask_generator.h"
 
 namespace sparsify {
 namespace {
@@ -62,11 +64,14 @@ std::vector<Stage> AmpereScheduler::Stages(int64_t /*total_iterations*/,
   return {{1 - static_cast<double>(calculator_.n) / static_cast<double>(calculator_.m), 0}};
 }
 
-std::string AmpereScheduler::NotBuilt() const {
-  return fmt::format(
-      "AmpereScheduler is not built yet: it needs training{}; NMMaskGenerator with BaseScheduler "
-      "prunes without it",
-      options_.allow_permutation ? " and the channel permutation" : "");
+std::unique_ptr<PruningRule> AmpereScheduler::MakeRule(const RuleContext& context) const {
+  RuleContext once = context;
+  once.mask_is_static = !options_.allow_recompute_mask;
+  return std::make_unique<MaskedRule>(type(), once);
+}
+
+std::unique_ptr<MaskGenerator> AmpereScheduler::OwnGenerator() const {
+  return std::make_unique<NMMaskGenerator>(NMMaskOptions{calculator_.n, calculator_.m});
 }
 
 }  // namespace sparsify

@@ -36,7 +36,8 @@ class AmpereScheduler : public Scheduler {
   /// One stage from the first iteration on: 1 − N/M, which wins over `levels`.
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
-  std::string NotBuilt() const override;
+  std::unique_ptr<MaskGenerator> OwnGenerator() const override;
+  std::unique_ptr<PruningRule> MakeRule(const RuleContext& context) const override;
 
  private:
   AmpereOptions options_;

@@ -11,7 +11,8 @@ class BaseScheduler : public Scheduler {
   std::string_view type() const override { return "BaseScheduler"; }
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
-  std::string NotBuilt() const override { return ""; }
+  bool NeedsTraining() const override { return false; }
+  std::unique_ptr<PruningRule> MakeRule(const RuleContext& context) const override;
 };
 
 }  // namespace sparsify

@@ -51,7 +51,7 @@ struct SchedulerOptions {
 /// Every published type name, in the order of the table.
 std::vector<std::string_view> SchedulerTypes();
 
-/// The scheduler of the options' type; ask its NotBuilt() before running it. Throws a usage
+/// The scheduler of the options' type. Throws a usage
 /// Error for an unknown type and for kwargs that make no schedule.
 std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options);
 

@@ -161,7 +161,11 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   };
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
-  add("sparsity.scheduler.type", MakeScheduler(s.scheduler)->NotBuilt(), "");
+  if (MakeScheduler(s.scheduler)->NeedsTraining()) {
+    add("sparsity.scheduler.type",
+        fmt::format("{} is not built yet: it needs training", s.scheduler.type),
+        "BaseScheduler prunes without it");
+  }
   if (config.benchmark) {
     for (const std::string& precision : config.benchmark->precision) {
       if (precision == "f32") continue;
