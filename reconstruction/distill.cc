@@ -24,13 +24,29 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// What is done to the images of a step.
+std::string Variation(const DistillOptions& options) {
+  std::string text;
+  if (options.augment) {
+    text = options.min_area < 1
+               ? fmt::format(", random crops of {:.0f} to 100 % of a picture, flipped",
+                             100 * options.min_area)
+               : ", randomly cropped and flipped";
+  }
+  if (options.mixup > 0)
+    text += fmt::format(", up to {:.0f} % of another mixed in", 100 * options.mixup);
+  return text;
+}
+
 class Distillation {
  public:
   Distillation(const RepairTask& task, const DistillOptions& options, DistillationTargets targets)
       : task_(task),
         options_(options),
         least_(std::max<int64_t>(1, task.student.inputs[0].shape[0])),
-        batches_(task.calibration, options.batch, least_, options.augment, task.seed),
+        batches_(task.calibration,
+                 {options.batch, options.augment, options.min_area, options.mixup}, least_,
+                 task.seed),
         objective_(task.student, task.teacher, task.layers, std::move(targets),
                    {options.logits_weight, options.block_weight}) {}
 
@@ -155,8 +171,8 @@ void Distillation::Announce() const {
       "{}: polish: {} steps of {} images from {}{}, {} held back; all {} layers together; {} "
       "block outputs",
       task_.title, options_.max_count, batches_.batch(), batches_.training().size(),
-      options_.augment ? ", randomly cropped and flipped" : "", batches_.held_back().size(),
-      task_.layers.size(), objective_.blocks().size());
+      Variation(options_), batches_.held_back().size(), task_.layers.size(),
+      objective_.blocks().size());
   if (batches_.batch() != options_.batch) {
     Note("{}: polish: batch {} instead of {}, a multiple of the network's own {}", task_.title,
          batches_.batch(), options_.batch, least_);

@@ -8,8 +8,27 @@
 namespace sparsify {
 namespace {
 
-// Random streams; below it are those of the views of each step.
+// Random streams; below them are those of the views of each step.
 constexpr uint64_t kOrders = uint64_t{1} << 63;
+constexpr uint64_t kMixtures = uint64_t{1} << 62;
+
+// Every image with the one as far from the other end, so that both see both.
+void MixUp(double most, Random random, Tensor& images) {
+  const int64_t count = images.shape()[0];
+  if (count < 2) return;
+  const int64_t size = images.size() / count;
+  for (int64_t n = 0; n < count / 2; ++n) {
+    const auto a = static_cast<float>(most * random.Uniform());
+    const auto b = static_cast<float>(most * random.Uniform());
+    float* one = images.data() + n * size;
+    float* other = images.data() + (count - 1 - n) * size;
+    for (int64_t i = 0; i < size; ++i) {
+      const float x = one[i];
+      one[i] += a * (other[i] - x);
+      other[i] += b * (x - other[i]);
+    }
+  }
+}
 
 int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -38,11 +57,11 @@ std::vector<int64_t> DistillationBatches::NotHeldBack(int64_t images, int64_t mu
   return indices;
 }
 
-DistillationBatches::DistillationBatches(const Dataset& calibration, int64_t batch,
-                                         int64_t multiple, bool augment, uint64_t seed)
+DistillationBatches::DistillationBatches(const Dataset& calibration, const Options& options,
+                                         int64_t multiple, uint64_t seed)
     : calibration_(calibration),
-      batch_(RoundUp(batch, multiple)),
-      augment_(augment),
+      batch_(RoundUp(options.batch, multiple)),
+      options_(options),
       seed_(seed),
       held_back_(HeldBack(calibration.size(), multiple)),
       training_(NotHeldBack(calibration.size(), multiple)) {}
@@ -61,12 +80,15 @@ void DistillationBatches::Load(int64_t step, Batch& batch) const {
     const int64_t place = order[static_cast<size_t>(at % count)];
     indices.push_back(training_[static_cast<size_t>(place)]);
     Random random(seed_, static_cast<uint64_t>(at));
-    views.push_back(Augmentation{}.Draw(random));
+    views.push_back(Augmentation{.min_area = options_.min_area}.Draw(random));
   }
-  if (augment_) {
+  if (options_.augment) {
     LoadBatch(calibration_, indices, views, batch);
   } else {
     LoadBatch(calibration_, indices, batch);
+  }
+  if (options_.mixup > 0) {
+    MixUp(options_.mixup, Random(seed_, kMixtures + static_cast<uint64_t>(step)), batch.images);
   }
 }
 

@@ -19,9 +19,20 @@ class DistillationBatches {
   /// The others, ascending.
   static std::vector<int64_t> NotHeldBack(int64_t images, int64_t multiple);
 
+  struct Options {
+    int64_t batch = 32;
+    bool augment = true;  // random views with at least `min_area` of the picture
+    double min_area = 1;
+    /// Each image x of a step becomes (1 − λ) x + λ x′ with x′ another one of it and λ uniform in
+    /// [0, mixup) (Zhang et al., "mixup", ICLR 2018; without labels the teacher answers for the
+    /// mixture, as Beyer et al., "Knowledge distillation: A good teacher is patient and
+    /// consistent", CVPR 2022).
+    double mixup = 0;
+  };
+
   /// `multiple` is the networks' batch size if it is fixed, else 1: what is held back and what a
   /// step takes are multiples of it. Keeps a reference. Throws as HeldBack.
-  DistillationBatches(const Dataset& calibration, int64_t batch, int64_t multiple, bool augment,
+  DistillationBatches(const Dataset& calibration, const Options& options, int64_t multiple,
                       uint64_t seed);
 
   /// Indices into the calibration set.
@@ -30,8 +41,8 @@ class DistillationBatches {
   /// Images of a step.
   int64_t batch() const { return batch_; }
 
-  /// The images of `step`: a new order of training() in every pass over it, a random view of each
-  /// if they are augmented. Depends on the seed and the step alone. Broken images are absent.
+  /// The images of `step`: a new order of training() in every pass over it, random views and
+  /// mixtures as the options say. Depends on the seed and the step alone. Broken images are absent.
   void Load(int64_t step, Batch& batch) const;
   /// The images held back, as evaluation sees them.
   void LoadHeldBack(Batch& batch) const;
@@ -39,7 +50,7 @@ class DistillationBatches {
  private:
   const Dataset& calibration_;
   int64_t batch_;
-  bool augment_;
+  Options options_;
   uint64_t seed_;
   std::vector<int64_t> held_back_;
   std::vector<int64_t> training_;

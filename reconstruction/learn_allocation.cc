@@ -51,7 +51,8 @@ class AllocationLearner {
       : task_(task),
         options_(options),
         least_(std::max<int64_t>(1, task.graph.inputs[0].shape[0])),
-        batches_(task.calibration, options.fcpts_batch, least_, false, task.seed),
+        batches_(task.calibration, {.batch = options.fcpts_batch, .augment = false}, least_,
+                 task.seed),
         objective_(task.graph, task.graph, task.layers, std::move(targets), {1, 1}) {}
 
   LearnedAllocation Run();

@@ -9,6 +9,10 @@ void PolishOptions::VisitFields(OptionVisitor& v) {
           "largest step size, relative to the rms of each output channel's weights");
   v.Field("warm_up", warm_up, {.min = 0}, "steps over which the step size rises; then cosine");
   v.Field("augment", augment, "random crops and flips of the calibration images");
+  v.Field("min_area", min_area, {.min = 0, .max = 1, .min_open = true},
+          "least share of a picture that a random crop shows; 1: crops of the input's own size");
+  v.Field("mixup", mixup, {.min = 0, .max = 1},
+          "images are mixed with another one of their batch, at most this share of it; 0: not");
   v.Field("logits_weight", logits_weight, {.min = 0}, "weight of KL(student‖teacher) in the loss");
   v.Field("block_weight", block_weight, {.min = 0},
           "weight of the block outputs' squared error, relative to their variance");

@@ -19,6 +19,9 @@ struct PolishOptions {
   double weight_lr = 5e-4;   // largest step, relative to the rms of each output channel's weights
   int64_t warm_up = 20;      // steps over which the step size rises
   bool augment = true;       // random crops and flips of the calibration images
+  double min_area = 0.35;    // least share of a picture that a random crop shows; 1: crops of the
+                             // input's own size
+  double mixup = 0.5;        // largest share of another image of the batch
   double logits_weight = 1;  // of KL(student‖teacher) in the loss
   double block_weight = 1;   // of the block outputs' relative squared error
 

@@ -133,6 +133,15 @@ void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) 
 }
 
 void Transform::CropView(const Image& picture, const View& view, uint8_t* pixels) const {
+  if (view.area > 0 || view.ChangesColors()) {
+    const int64_t width = input_shape_[2];
+    std::vector<int64_t> rows(static_cast<size_t>(input_shape_[1]));
+    std::vector<int64_t> columns(static_cast<size_t>(width));
+    std::iota(rows.begin(), rows.end(), 0);
+    std::iota(columns.begin(), columns.end(), 0);
+    if (view.mirrored) std::reverse(columns.begin(), columns.end());
+    return Gather(CropPicture(picture, view, input_shape_[1], width), rows, columns, pixels);
+  }
   Gather(picture, ViewIndices(view.top, false, picture.height, input_shape_[1]),
          ViewIndices(view.left, view.mirrored, picture.width, input_shape_[2]), pixels);
 }

@@ -8,6 +8,7 @@
 #include "image_files.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/data/image_dataset.h"
+#include "sparsity/data/resize.h"
 
 namespace sparsify {
 namespace {
@@ -209,6 +210,86 @@ TEST_F(ImageDatasetViewTest, ABatchOfViewsIsTheSameOnAnyThreads) {
   EXPECT_EQ(one.labels, several.labels);
 }
 
+TEST_F(ImageDatasetViewTest, ResizedCropsAreOfTheArea) {
+  const ImageDataset dataset = Make(0);
+  // Half of each side of picture 1, 10×12: rows 5 … 9, columns 3 … 8.
+  const View view = {.top = 0.99, .left = 0.5, .mirrored = true, .area = 0.25, .aspect = 1.2};
+  const Image picture = NoiseSource::Picture(1);
+  Image part(5, 6, 3);
+  for (int64_t y = 0; y < 5; ++y) {
+    std::copy_n(picture.Row(5 + y) + 3 * 3, 18, part.Row(y));
+  }
+  const Image resized = ResizeBilinear(part, 6, 6);
+  std::vector<float> image(108);
+  dataset.LoadView(1, view, image.data());
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t y = 0; y < 6; ++y) {
+      for (int64_t x = 0; x < 6; ++x) {
+        EXPECT_EQ(image[static_cast<size_t>(c * 36 + y * 6 + x)],
+                  resized.Row(y)[(5 - x) * 3 + 2 - c]);
+      }
+    }
+  }
+}
+
+TEST(CropPicture, ColoursFollowTheFactors) {
+  Image picture(2, 2, 3);
+  picture.pixels = {10, 20, 30, 200, 100, 50, 0, 0, 0, 250, 250, 250};
+  const auto first = [&](const View& view) {
+    const Image shown = CropPicture(picture, view, 2, 2);
+    return std::vector<int>(shown.pixels.begin(), shown.pixels.begin() + 6);
+  };
+  const View none = {};
+  EXPECT_THAT(first({.top = 0.5, .left = 0.5}), ElementsAre(10, 20, 30, 200, 100, 50));
+  EXPECT_FALSE(none.ChangesColors());
+  EXPECT_THAT(first({.brightness = 1.3}), ElementsAre(13, 26, 39, 255, 130, 65));
+  EXPECT_THAT(first({.brightness = 0}), Each(0));
+  // Greys (ITU-R 601): 18.15, 124.2, 0, 250; their mean is 98.09.
+  EXPECT_THAT(first({.contrast = 0}), Each(98));
+  EXPECT_THAT(first({.contrast = 0.5}), ElementsAre(54, 59, 64, 149, 99, 74));
+  EXPECT_THAT(first({.saturation = 0}), ElementsAre(18, 18, 18, 124, 124, 124));
+  EXPECT_THAT(first({.saturation = 0.5}), ElementsAre(14, 19, 24, 162, 112, 87));
+}
+
+TEST(Augmentation, ResizedCropsSpreadOverAreasAndSides) {
+  const Augmentation augmentation = {.min_area = 0.25, .brightness = 0.4};
+  double least = 1;
+  double most = 0;
+  double narrow = 1;
+  double wide = 1;
+  for (uint64_t stream = 0; stream < 2000; ++stream) {
+    Random random(3, stream);
+    const View view = augmentation.Draw(random);
+    least = std::min(least, view.area);
+    most = std::max(most, view.area);
+    narrow = std::min(narrow, view.aspect);
+    wide = std::max(wide, view.aspect);
+    EXPECT_GE(view.brightness, 0.6);
+    EXPECT_LE(view.brightness, 1.4);
+    EXPECT_EQ(view.contrast, 1);
+  }
+  EXPECT_NEAR(least, 0.25, 0.01);
+  EXPECT_NEAR(most, 1, 0.01);
+  EXPECT_NEAR(narrow, 0.75, 0.01);
+  EXPECT_NEAR(wide, 4.0 / 3, 0.01);
+}
+
+TEST(ApplyView, ResizesPlanesBilinearly) {
+  // A plane that rises by 1 a column and 10 a row: so does every crop, less steeply.
+  std::vector<float> plane;
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 8; ++x) plane.push_back(static_cast<float>(10 * y + x));
+  }
+  std::vector<float> result(64);
+  ApplyView({.top = 0, .left = 0.99, .area = 0.25}, {1, 8, 8}, plane.data(), result.data());
+  for (int y = 1; y < 7; ++y) {
+    for (int x = 1; x < 7; ++x) {
+      EXPECT_NEAR(result[static_cast<size_t>(8 * y + x)],
+                  10 * (0.5 * y - 0.25) + 4 + 0.5 * x - 0.25, 1e-5);
+    }
+  }
+}
+
 // A dataset that knows no more than its inputs.
 class Ramp : public Dataset {
  public:
@@ -227,6 +308,17 @@ TEST(LoadView, OfOtherDatasetsShiftsWhatLoadGives) {
   EXPECT_THAT(batch.images.values(), ElementsAre(100, 100, 101, 102, 103, 104, 105, 106,  //
                                                  7, 6, 5, 4, 3, 2, 1, 0));
   EXPECT_THAT(batch.labels, ElementsAre(1, 0));
+}
+
+TEST(LoadView, OfOtherDatasetsKnowsNoColours) {
+  Batch batch;
+  try {
+    LoadBatch(Ramp(), {1}, {View{.contrast = 2}}, batch);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "data: colour jitter needs pictures (type: images or idx); switch it off");
+  }
 }
 
 TEST(LoadView, NeedsOneViewASample) {

@@ -132,7 +132,7 @@ TEST(Distill, MasksHoldAndTheRestMoves) {
     }
     EXPECT_FALSE(testing::Same(c.student.value(layer.bias).data, start.value(layer.bias).data));
   }
-  EXPECT_GT(moved, 0.8 * static_cast<double>(kept));  // the rest belongs to dead channels
+  EXPECT_GT(moved, 0.75 * static_cast<double>(kept));  // the rest belongs to dead channels
 }
 
 TEST(Distill, BatchNormStays) {
@@ -221,7 +221,8 @@ TEST(Distill, SaysWhatItDoes) {
   LogCapture log;
   const RepairResult result = c.Run(Short(10), "repair");
   EXPECT_TRUE(log.Contains(
-      "repair: polish: 10 steps of 16 images from 54, randomly cropped and flipped, 6 held back; "
+      "repair: polish: 10 steps of 16 images from 54, random crops of 35 to 100 % of a picture, "
+      "flipped, up to 50 % of another mixed in, 6 held back; "
       "all 5 layers together; 2 block outputs"));
   EXPECT_TRUE(log.Contains("repair: polish: loss on the images held back 0."));
   std::vector<std::string> phases;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "sparsity/base/parallel.h"
 #include "tests/reconstruction/repair_support.h"
@@ -21,19 +22,25 @@ const Shape kShape = {1, 8, 8};
 
 TEST(DistillationBatches, HoldBackATenthEvenlySpread) {
   const RandomImages images(40, kShape);
-  const DistillationBatches batches(images, 4, 1, true, 0);
+  const DistillationBatches batches(images, {.batch = 4, .augment = true}, 1, 0);
   EXPECT_THAT(batches.held_back(), ElementsAre(0, 10, 20, 30));
   EXPECT_EQ(batches.training().size(), 36U);
   for (const int64_t i : batches.held_back()) {
     EXPECT_THAT(batches.training(), ::testing::Not(::testing::Contains(i)));
   }
-  EXPECT_EQ(DistillationBatches(RandomImages(2, kShape), 4, 1, true, 0).held_back().size(), 1U);
-  EXPECT_EQ(DistillationBatches(RandomImages(1000, kShape), 4, 1, true, 0).held_back().size(), 64U);
+  EXPECT_EQ(DistillationBatches(RandomImages(2, kShape), {.batch = 4, .augment = true}, 1, 0)
+                .held_back()
+                .size(),
+            1U);
+  EXPECT_EQ(DistillationBatches(RandomImages(1000, kShape), {.batch = 4, .augment = true}, 1, 0)
+                .held_back()
+                .size(),
+            64U);
 }
 
 TEST(DistillationBatches, EveryPassTakesEachImageOnceInAnotherOrder) {
   const RandomImages images(40, kShape);
-  const DistillationBatches batches(images, 9, 1, true, 5);
+  const DistillationBatches batches(images, {.batch = 9, .augment = true}, 1, 5);
   std::vector<std::vector<int64_t>> passes(3);
   Batch batch;
   for (int64_t step = 0; step < 12; ++step) {
@@ -51,16 +58,16 @@ TEST(DistillationBatches, EveryPassTakesEachImageOnceInAnotherOrder) {
 
 TEST(DistillationBatches, AStepDependsOnTheSeedAlone) {
   const RandomImages images(30, kShape);
-  const DistillationBatches batches(images, 8, 1, true, 5);
+  const DistillationBatches batches(images, {.batch = 8, .augment = true}, 1, 5);
   Batch forwards;
   Batch alone;
   for (int64_t step = 0; step < 6; ++step) batches.Load(step, forwards);
   SetThreads(1);
-  DistillationBatches(images, 8, 1, true, 5).Load(5, alone);
+  DistillationBatches(images, {.batch = 8, .augment = true}, 1, 5).Load(5, alone);
   SetThreads(0);
   EXPECT_EQ(alone.indices, forwards.indices);
   EXPECT_THAT(alone.images.values(), ElementsAreArray(forwards.images.values()));
-  DistillationBatches(images, 8, 1, true, 6).Load(5, alone);
+  DistillationBatches(images, {.batch = 8, .augment = true}, 1, 6).Load(5, alone);
   EXPECT_NE(alone.indices, forwards.indices);
 }
 
@@ -70,7 +77,7 @@ TEST(DistillationBatches, ViewsAreRandomOnlyIfAugmented) {
   Batch batch;
   int changed = 0;
   for (const bool augment : {false, true}) {
-    DistillationBatches(images, 18, 1, augment, 1).Load(0, batch);
+    DistillationBatches(images, {.batch = 18, .augment = augment}, 1, 1).Load(0, batch);
     for (size_t row = 0; row < 18; ++row) {
       images.Load(batch.indices[row], plain.data());
       const float* loaded = batch.images.data() + static_cast<int64_t>(row) * 64;
@@ -82,12 +89,42 @@ TEST(DistillationBatches, ViewsAreRandomOnlyIfAugmented) {
   EXPECT_GE(changed, 12);  // one view of 18 shows the picture as it is
 }
 
+TEST(DistillationBatches, MixtureIsOfTwoImagesOfTheStep) {
+  const RandomImages images(20, kShape);
+  constexpr DistillationBatches::Options kPlain = {.batch = 5, .augment = false};
+  DistillationBatches::Options mixed = kPlain;
+  mixed.mixup = 0.4;
+  Batch batch;
+  Batch plain;
+  DistillationBatches(images, mixed, 1, 1).Load(3, batch);
+  DistillationBatches(images, kPlain, 1, 1).Load(3, plain);
+  ASSERT_EQ(batch.indices, plain.indices);
+  std::set<float> shares;
+  for (int64_t n = 0; n < 5; ++n) {
+    const float* own = plain.images.data() + n * 64;
+    const float* other = plain.images.data() + (4 - n) * 64;
+    const float* result = batch.images.data() + n * 64;
+    if (n == 2) {  // the one in the middle has no other
+      EXPECT_TRUE(std::equal(own, own + 64, result));
+      continue;
+    }
+    const float share = (result[0] - own[0]) / (other[0] - own[0]);
+    EXPECT_GE(share, 0);
+    EXPECT_LT(share, 0.4);
+    shares.insert(share);
+    for (int64_t i = 0; i < 64; ++i) {
+      EXPECT_NEAR(result[i], (1 - share) * own[i] + share * other[i], 2e-5);
+    }
+  }
+  EXPECT_EQ(shares.size(), 4U);
+}
+
 TEST(DistillationBatches, ImagesHeldBackAreAsEvaluationSeesThem) {
   const RandomImages images(100, kShape);
   std::vector<float> plain(64);
   Batch batch;
   for (const bool augment : {false, true}) {
-    const DistillationBatches batches(images, 8, 1, augment, 1);
+    const DistillationBatches batches(images, {.batch = 8, .augment = augment}, 1, 1);
     batches.LoadHeldBack(batch);
     EXPECT_EQ(batch.indices, batches.held_back());
     for (size_t row = 0; row < 10; ++row) {
@@ -110,15 +147,19 @@ TEST(DistillationBatches, HeldBackAndTheOthersAreAllImages) {
 
 TEST(DistillationBatches, RoundToTheNetworksBatch) {
   const RandomImages images(40, kShape);
-  const DistillationBatches batches(images, 10, 8, false, 0);
+  const DistillationBatches batches(images, {.batch = 10, .augment = false}, 8, 0);
   EXPECT_EQ(batches.batch(), 16);
   EXPECT_EQ(batches.held_back().size(), 8U);
 }
 
 TEST(DistillationBatches, NeedEnoughImages) {
-  EXPECT_EQ(MessageOf([] { DistillationBatches(RandomImages(1, kShape), 4, 1, true, 0); }),
+  EXPECT_EQ(MessageOf([] {
+              DistillationBatches(RandomImages(1, kShape), {.batch = 4, .augment = true}, 1, 0);
+            }),
             "calibration: 1 images, polish needs at least 2: 1 to learn from, 1 to judge it");
-  EXPECT_EQ(MessageOf([] { DistillationBatches(RandomImages(15, kShape), 4, 8, true, 0); }),
+  EXPECT_EQ(MessageOf([] {
+              DistillationBatches(RandomImages(15, kShape), {.batch = 4, .augment = true}, 8, 0);
+            }),
             "calibration: 15 images, polish needs at least 16: 8 to learn from, 8 to judge it");
 }
 
