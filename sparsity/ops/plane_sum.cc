@@ -28,4 +28,28 @@ double PlaneDot(const float* a, const float* b, int64_t count) {
   return Sum(count, [a, b](int64_t i) { return double{a[i]} * b[i]; });
 }
 
+Moments PlaneMoments(const float* x, float origin, int64_t count) {
+  constexpr int64_t kLanes = 8;
+  const double shift = origin;
+  double sums[kLanes] = {};
+  double squares[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double d = x[i + lane] - shift;
+      sums[lane] += d;
+      squares[lane] += d * d;
+    }
+  }
+  for (; i < count; ++i) {
+    const double d = x[i] - shift;
+    sums[0] += d;
+    squares[0] += d * d;
+  }
+  Moments total;
+  for (const double sum : sums) total.sum += sum;
+  for (const double square : squares) total.square += square;
+  return total;
+}
+
 }  // namespace sparsify
