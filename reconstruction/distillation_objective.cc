@@ -7,6 +7,7 @@
 #include "reconstruction/phase_timer.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/training/losses.h"
 
 namespace sparsify {
 namespace {
@@ -115,9 +116,15 @@ double DistillationObjective::CompareOutputs(Worker& worker, double share,
   double loss = 0;
   if (weights_.logits > 0) {
     const Compared& logits = targets_.logits;
-    loss +=
-        DivergenceLoss(worker.student.Output(logits.student), worker.teacher.Output(logits.teacher),
-                       weights_.logits * share, gradient_of(logits.student));
+    const Tensor& output = worker.student.Output(logits.student);
+    Tensor* gradient = gradient_of(logits.student);
+    if (gradient != nullptr) {
+      gradient->Resize(output.shape());
+      gradient->Fill(0);
+    }
+    const auto images = static_cast<double>(output.shape()[0]);
+    loss += DistillationLoss(output, worker.teacher.Output(logits.teacher), /*temperature=*/1,
+                             weights_.logits * share * images, gradient);
   }
   if (weights_.blocks == 0) return loss;
   for (size_t i = 0; i < targets_.blocks.size(); ++i) {
