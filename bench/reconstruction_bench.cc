@@ -8,12 +8,12 @@
 // processor time with one thread); "weights" writes w_trained.
 #include <fmt/format.h>
 
-#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
 
+#include "bench/stopwatch.h"
 #include "reconstruction/unit_trainer.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
@@ -26,14 +26,6 @@ struct Problem {
   int64_t in, out, size, kernel, stride, pad, groups, batch;
   double rate;
 };
-
-// Processor time where one thread runs, so that neighbours on a busy machine do not count; else
-// wall time.
-double Milliseconds() {
-  timespec t{};
-  clock_gettime(Threads() == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
-}
 
 Problem ReadProblem(const std::string& folder) {
   std::ifstream file(folder + "/problem.txt");

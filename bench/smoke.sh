@@ -21,3 +21,10 @@ floats 8 "$work/b"
 floats $((2 * 4 * 36)) "$work/x"
 floats $((2 * 8 * 36)) "$work/y"
 echo "time 2" | "$programs/reconstruction_bench" "$work" 1 | grep '[0-9]'
+
+# Two images of a network's training.
+floats $((2 * 784)) "$work/images"
+echo "2 0.01" >"$work/problem.txt"
+echo "3 7" >"$work/labels.txt"
+echo "step 2" | "$programs/training_bench" examples/fashion_mnist/fashion_mnist_resnet14.onnx \
+  "$work" 1 | grep '[0-9]'

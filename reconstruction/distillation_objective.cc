@@ -5,16 +5,12 @@
 
 #include "reconstruction/distillation_loss.h"
 #include "reconstruction/phase_timer.h"
-#include "reconstruction/unit.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/training/losses.h"
 
 namespace sparsify {
 namespace {
-
-Unit WholeNetwork(const Graph& graph, const std::vector<Layer>& layers) {
-  return FindUnits(graph, layers, UnitPattern::kNetwork).front();
-}
 
 // Rows [first, first + count) of the first dimension.
 void CopyRows(const Tensor& from, int64_t first, int64_t count, Tensor& to) {
@@ -36,8 +32,6 @@ DistillationObjective::DistillationObjective(const Graph& student, const Graph& 
                                              DistillationTargets targets, const Weights& weights)
     : student_graph_(student),
       teacher_graph_(teacher),
-      student_unit_(WholeNetwork(student, layers)),
-      teacher_unit_(WholeNetwork(teacher, layers)),
       targets_(std::move(targets)),
       weights_(weights),
       fixed_batch_(std::max<int64_t>(0, student.inputs[0].shape[0])) {
@@ -52,8 +46,8 @@ size_t DistillationObjective::ForParts(const Tensor& images, const Body& body) {
   const int64_t parts = (used + size - 1) / size;
   const int64_t workers = std::min<int64_t>(Threads(), parts);
   while (std::ssize(workers_) < workers) {
-    workers_.push_back(std::make_unique<Worker>(Worker{UnitRunner(student_graph_, student_unit_),
-                                                       UnitRunner(teacher_graph_, teacher_unit_),
+    workers_.push_back(std::make_unique<Worker>(Worker{GraphPass::WholeNetwork(student_graph_),
+                                                       GraphPass::WholeNetwork(teacher_graph_),
                                                        {},
                                                        0,
                                                        false,
@@ -122,9 +116,15 @@ double DistillationObjective::CompareOutputs(Worker& worker, double share,
   double loss = 0;
   if (weights_.logits > 0) {
     const Compared& logits = targets_.logits;
-    loss +=
-        DivergenceLoss(worker.student.Output(logits.student), worker.teacher.Output(logits.teacher),
-                       weights_.logits * share, gradient_of(logits.student));
+    const Tensor& output = worker.student.Output(logits.student);
+    Tensor* gradient = gradient_of(logits.student);
+    if (gradient != nullptr) {
+      gradient->Resize(output.shape());
+      gradient->Fill(0);
+    }
+    const auto images = static_cast<double>(output.shape()[0]);
+    loss += DistillationLoss(output, worker.teacher.Output(logits.teacher), /*temperature=*/1,
+                             weights_.logits * share * images, gradient);
   }
   if (weights_.blocks == 0) return loss;
   for (size_t i = 0; i < targets_.blocks.size(); ++i) {

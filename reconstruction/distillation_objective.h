@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "reconstruction/distillation_targets.h"
-#include "reconstruction/unit_runner.h"
+#include "sparsity/ops/graph_pass.h"
 
 namespace sparsify {
 
@@ -51,8 +51,8 @@ class DistillationObjective {
   // One thread's networks and sums. Threads share nothing while they work, so that they
   // never wait for each other within a batch.
   struct Worker {
-    UnitRunner student;
-    UnitRunner teacher;
+    GraphPass student;
+    GraphPass teacher;
     Tensor part;
     double loss = 0;
     bool has_gradients = false;
@@ -75,8 +75,6 @@ class DistillationObjective {
 
   const Graph& student_graph_;
   const Graph& teacher_graph_;
-  Unit student_unit_;
-  Unit teacher_unit_;
   std::vector<ValueId> layer_outputs_;  // in the teacher
   DistillationTargets targets_;
   Weights weights_;

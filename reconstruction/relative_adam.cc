@@ -13,20 +13,17 @@ void RelativeAdam::Add(ValueId id, Tensor start, std::vector<double> scales, con
     Fail("polish", "{} row scales given for a parameter of shape {}", scales.size(),
          start.shape().ToString());
   }
-  State state;
-  state.scales = std::move(scales);
-  state.first = Tensor(start.shape());
-  state.second = Tensor(start.shape());
+  State state{{scales.begin(), scales.end()}, {}, Tensor(start.shape()), Adam(start.size())};
   if (mask != nullptr) {
     ApplyMask(*mask, start);
-    state.mask = *mask;
+    state.keep = Tensor(start.shape());
+    for (int64_t i = 0; i < start.size(); ++i) state.keep[i] = (*mask)[i] ? 1 : 0;
   }
   parameters_.insert_or_assign(id, std::move(start));
   states_.insert_or_assign(id, std::move(state));
 }
 
 void RelativeAdam::Step(const std::map<ValueId, Tensor>& gradients, double lr) {
-  ++steps_;
   std::vector<ValueId> ids;
   for (const auto& [id, parameter] : parameters_) ids.push_back(id);
   ParallelFor(std::ssize(ids), [&](int64_t k) {
@@ -35,26 +32,14 @@ void RelativeAdam::Step(const std::map<ValueId, Tensor>& gradients, double lr) {
   });
 }
 
-void RelativeAdam::Move(State& state, const Tensor& gradient, double lr, Tensor& parameter) const {
-  const auto t = static_cast<double>(steps_);
-  const double spread = std::sqrt(1 - std::pow(kBeta2, t));
-  const double correction = spread / (1 - std::pow(kBeta1, t));
-  const auto epsilon = static_cast<float>(kEpsilon * spread);
+void RelativeAdam::Move(State& state, const Tensor& gradient, double lr, Tensor& parameter) {
   const int64_t columns = parameter.size() / std::ssize(state.scales);
   int64_t i = 0;
-  for (const double scale : state.scales) {
-    const auto slope = static_cast<float>(scale);  // ∂w/∂d
-    const auto step = static_cast<float>(scale * lr * correction);
-    for (const int64_t end = i + columns; i < end; ++i) {
-      if (state.mask.size() > 0 && !state.mask[i]) continue;
-      const float g = gradient[i] * slope;
-      float& m = state.first[i];
-      float& v = state.second[i];
-      m += static_cast<float>(1 - kBeta1) * (g - m);
-      v += static_cast<float>(1 - kBeta2) * (g * g - v);
-      parameter[i] -= step * m / (std::sqrt(v) + epsilon);
-    }
+  for (const float slope : state.scales) {  // ∂w/∂d
+    for (const int64_t end = i + columns; i < end; ++i) state.gradient[i] = gradient[i] * slope;
   }
+  state.adam.Step(state.gradient, lr, state.scales, parameter,
+                  state.keep.empty() ? nullptr : &state.keep);
 }
 
 std::vector<double> RowRms(const Tensor& tensor, int64_t rows) {

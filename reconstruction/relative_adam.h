@@ -5,22 +5,18 @@
 // one size for all would wreck the small ones before it moves the large ones.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <vector>
 
 #include "sparsity/graph/graph.h"
 #include "sparsity/mask/mask.h"
 #include "sparsity/tensor/tensor.h"
+#include "sparsity/training/adam.h"
 
 namespace sparsify {
 
 class RelativeAdam {
  public:
-  static constexpr double kBeta1 = 0.9;
-  static constexpr double kBeta2 = 0.999;
-  static constexpr double kEpsilon = 1e-8;
-
   /// Starts parameter `id` at `start`; `scales` holds s for each of its rows, equal parts of
   /// the elements in order. A row with s = 0 stays. Elements that `mask` (copied; may be null)
   /// prunes are +0 and stay so.
@@ -36,17 +32,16 @@ class RelativeAdam {
 
  private:
   struct State {
-    std::vector<double> scales;
-    Mask mask;  // empty: nothing is pruned
-    Tensor first;
-    Tensor second;
+    std::vector<float> scales;
+    Tensor keep;      // the mask as 0 and 1; empty: nothing is pruned
+    Tensor gradient;  // ∂/∂d
+    Adam adam;        // of d
   };
 
-  void Move(State& state, const Tensor& gradient, double lr, Tensor& parameter) const;
+  static void Move(State& state, const Tensor& gradient, double lr, Tensor& parameter);
 
   std::map<ValueId, Tensor> parameters_;
   std::map<ValueId, State> states_;
-  int64_t steps_ = 0;
 };
 
 /// The root mean square of each of the `rows` equal parts of `tensor`.

@@ -240,6 +240,10 @@ std::vector<Unit> FindUnits(const Graph& graph, const std::vector<Layer>& layers
   return units;
 }
 
+GraphPass PassOver(const Graph& graph, const Unit& unit) {
+  return {graph, unit.nodes, unit.inputs, unit.name};
+}
+
 std::string DescribeUnits(const Graph& graph, const std::vector<Layer>& layers,
                           const std::vector<Unit>& units) {
   const auto join = [](const std::vector<std::string>& parts) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sparsity/graph/layers.h"
+#include "sparsity/ops/graph_pass.h"
 
 namespace sparsify {
 
@@ -42,6 +43,9 @@ struct Unit {
 /// `graph` is sorted, `layers` is FindLayers(graph, …). Throws Error when there is no layer.
 std::vector<Unit> FindUnits(const Graph& graph, const std::vector<Layer>& layers,
                             UnitPattern pattern);
+
+/// Forward and backward passes over the unit's nodes. `graph` must outlive them.
+GraphPass PassOver(const Graph& graph, const Unit& unit);
 
 /// One line a unit: number, name, layers, nodes, inputs → outputs. For `inspect --units`.
 std::string DescribeUnits(const Graph& graph, const std::vector<Layer>& layers,

@@ -5,7 +5,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
-#include "sparsity/ops/plane_sum.h"
+#include "sparsity/ops/vector_loops.h"
 
 namespace sparsify {
 namespace {

@@ -236,8 +236,7 @@ class UnitRepair {
     if (options_.bias_correction) {
       left = CorrectBiases(task_.student, task_.layers, unit, teacher_means, [&](ValueId id) {
         ChannelMoments moments;
-        trainer.ForEachTrainingBlock(
-            [&](const UnitRunner& runner) { moments.Add(runner.Output(id)); });
+        trainer.ForEachTrainingBlock([&](const GraphPass& pass) { moments.Add(pass.Output(id)); });
         return moments.Means();
       });
     }

@@ -25,7 +25,7 @@ UnitTrainer::UnitTrainer(const Graph& student, const Unit& unit, UnitData data,
       parameters_(parameters),
       options_(options),
       random_(random),
-      runner_(student, unit) {
+      pass_(PassOver(student, unit)) {
   for (const auto& [id, store] : data_.targets) {
     gradient_pointers_[id] = &output_gradients_[id];
   }
@@ -71,7 +71,7 @@ double UnitTrainer::LossOfOutputs(bool with_gradient) {
   double loss = 0;
   for (const auto& [id, target] : targets_) {
     Tensor* gradient = with_gradient ? &output_gradients_[id] : nullptr;
-    loss += SquaredError(runner_.Output(id), *target, gradient);
+    loss += SquaredError(pass_.Output(id), *target, gradient);
   }
   return loss;
 }
@@ -98,7 +98,7 @@ double UnitTrainer::Measure() {
   for (int64_t k = 0; k < blocks; ++k) {
     ThrowIfInterrupted();
     FetchBlock(k);
-    runner_.Forward(inputs_, {});
+    pass_.Forward(inputs_, {});
     sum += LossOfOutputs(/*with_gradient=*/false) * static_cast<double>(blocks_.size(k));
     images += blocks_.size(k);
     for (const auto& [id, target] : targets_) {
@@ -137,7 +137,7 @@ bool UnitTrainer::Stalled() {
 // One step, or false where the loss is small enough without it.
 bool UnitTrainer::Step(double factor) {
   Draw();
-  runner_.Forward(inputs_, {});
+  pass_.Forward(inputs_, {});
   const double loss = LossOfOutputs(/*with_gradient=*/true);
   CheckFinite(loss);
   if (loss < options_.early_stop) {
@@ -145,7 +145,7 @@ bool UnitTrainer::Step(double factor) {
                           loss, options_.early_stop);
     return false;
   }
-  runner_.Backward(gradient_pointers_, parameters_.gradients());
+  pass_.Backward(gradient_pointers_, parameters_.gradients());
   parameters_.Step(factor);
   is_best_ = false;
   ++steps_;
@@ -172,12 +172,12 @@ void UnitTrainer::Finish() {
   remark_ += fmt::format("; the weights of step {} are kept", best_step_);
 }
 
-void UnitTrainer::ForEachTrainingBlock(const std::function<void(const UnitRunner&)>& body) {
+void UnitTrainer::ForEachTrainingBlock(const std::function<void(const GraphPass&)>& body) {
   for (int64_t k = blocks_.held_blocks; k < blocks_.count(); ++k) {
     ThrowIfInterrupted();
     FetchBlock(k);
-    runner_.Forward(inputs_, {});
-    body(runner_);
+    pass_.Forward(inputs_, {});
+    body(pass_);
   }
 }
 

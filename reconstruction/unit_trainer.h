@@ -9,9 +9,9 @@
 
 #include "reconstruction/activation_store.h"
 #include "reconstruction/unit_parameters.h"
-#include "reconstruction/unit_runner.h"
 #include "sparsity/base/progress.h"
 #include "sparsity/base/random.h"
+#include "sparsity/ops/graph_pass.h"
 
 namespace sparsify {
 
@@ -40,8 +40,8 @@ class UnitTrainer {
   void Finish();
 
   /// Forward passes over the images that are trained on, block by block; what the unit made is
-  /// then in the runner.
-  void ForEachTrainingBlock(const std::function<void(const UnitRunner&)>& body);
+  /// then in the pass.
+  void ForEachTrainingBlock(const std::function<void(const GraphPass&)>& body);
 
   int64_t steps() const { return steps_; }
   double first_loss() const { return first_loss_; }
@@ -67,7 +67,7 @@ class UnitTrainer {
   UnitParameters& parameters_;
   const UnitRepairOptions& options_;
   Random random_;
-  UnitRunner runner_;
+  GraphPass pass_;
 
   std::map<ValueId, Tensor> buffers_;         // of activations that are not lent by their store
   std::map<ValueId, const Tensor*> inputs_;   // of the present batch

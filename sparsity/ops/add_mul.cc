@@ -5,7 +5,7 @@
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/broadcast.h"
 #include "sparsity/ops/node_check.h"
-#include "sparsity/ops/plane_sum.h"
+#include "sparsity/ops/vector_loops.h"
 
 namespace sparsify {
 namespace {

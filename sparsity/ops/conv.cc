@@ -3,7 +3,7 @@
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/depthwise.h"
 #include "sparsity/ops/node_check.h"
-#include "sparsity/ops/plane_sum.h"
+#include "sparsity/ops/vector_loops.h"
 
 namespace sparsify {
 namespace {

@@ -80,6 +80,31 @@ void VisitTaps(const Window& window, int64_t oh, int64_t ow, F body) {
   }
 }
 
+// For every output of row `oh` of one plane: the flat index of the first of its largest inputs.
+void FindLargest(const Window& window, const float* x, int64_t oh, std::vector<float>& largest,
+                 std::vector<int32_t>& where) {
+  const WindowAxis& h = window.height;
+  const WindowAxis& w = window.width;
+  std::fill(where.begin(), where.end(), -1);
+  for (int64_t kh = 0; kh < h.kernel; ++kh) {
+    const int64_t y = oh * h.stride - h.pad_begin + kh * h.dilation;
+    if (y < 0 || y >= h.input) continue;
+    for (int64_t kw = 0; kw < w.kernel; ++kw) {
+      const TapRange range = ValidOutputs(w, kw * w.dilation);
+      const auto first = static_cast<int32_t>(y * w.input - w.pad_begin + kw * w.dilation);
+      const auto stride = static_cast<int32_t>(w.stride);
+      float* best = largest.data();
+      int32_t* at = where.data();
+      for (auto ow = static_cast<int32_t>(range.begin); ow < range.end; ++ow) {
+        const int32_t i = first + ow * stride;
+        const bool larger = (x[i] > best[ow]) | (at[ow] < 0);
+        best[ow] = larger ? x[i] : best[ow];
+        at[ow] = larger ? i : at[ow];
+      }
+    }
+  }
+}
+
 // Clears the gradient, then calls body(the plane's offset in x, oh, ow, flat output index).
 template <class F>
 void ForEachOutput(const Window& window, Tensor& grad_x, F body) {
@@ -139,15 +164,21 @@ void AveragePoolForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
 void MaxPoolBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
                      OpOutputs grad_inputs) {
   if (grad_inputs[0] == nullptr) return;
-  Tensor& grad_x = *grad_inputs[0];
   const Window window = Resolve(node, inputs[0]->shape());
-  ForEachOutput(window, grad_x, [&](int64_t plane, int64_t oh, int64_t ow, int64_t at) {
-    const float* x = inputs[0]->data() + plane;
-    int64_t best = -1;
-    VisitTaps(window, oh, ow, [&](int64_t i) {
-      if (best < 0 || x[i] > x[best]) best = i;
-    });
-    if (best >= 0) grad_x[plane + best] += (*grad_outputs[0])[at];
+  const int64_t in_area = window.height.input * window.width.input;
+  const int64_t columns = window.width.output;
+  ParallelFor(inputs[0]->size() / in_area, [&](int64_t plane) {
+    std::vector<float> largest(static_cast<size_t>(columns));
+    std::vector<int32_t> where(static_cast<size_t>(columns));
+    float* grad_x = grad_inputs[0]->data() + plane * in_area;
+    const float* grad_y = grad_outputs[0]->data() + plane * window.height.output * columns;
+    std::fill_n(grad_x, in_area, 0.0F);
+    for (int64_t oh = 0; oh < window.height.output; ++oh, grad_y += columns) {
+      FindLargest(window, inputs[0]->data() + plane * in_area, oh, largest, where);
+      for (size_t ow = 0; ow < where.size(); ++ow) {
+        if (where[ow] >= 0) grad_x[where[ow]] += grad_y[ow];
+      }
+    }
   });
 }
 

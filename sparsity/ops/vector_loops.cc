@@ -21,6 +21,7 @@ namespace {
 // Sixteen floats anywhere in memory, and four of them a block.
 using Lanes = float __attribute__((vector_size(64), aligned(4), may_alias));
 using EightLanes = float __attribute__((vector_size(32), aligned(4), may_alias));
+using Doubles = double __attribute__((vector_size(64)));  // of EightLanes
 using FourLanes = float __attribute__((vector_size(16), aligned(4), may_alias));
 
 SPARSIFY_INLINE void CorrelateBody(const float* x, const int64_t* taps, size_t tap_count,
@@ -78,6 +79,59 @@ SPARSIFY_INLINE void DotsBody(const float* a, const float* b, const int64_t* tap
   for (size_t t = 0; t < tap_count; ++t) sums[t] += DotBody(a, b + taps[t], count);
 }
 
+// Σ first(i) and Σ second(i), where add(i, …) adds eight of each and rest(i, …) one. Two
+// independent sums of each kind, so that the additions need not wait for each other.
+template <class Add, class Rest>
+SPARSIFY_INLINE Moments SumBody(int64_t count, Add add, Rest rest) {
+  Doubles sums[2] = {};
+  Doubles squares[2] = {};
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    add(i, sums[0], squares[0]);
+    add(i + 8, sums[1], squares[1]);
+  }
+  const Doubles sum = sums[0] + sums[1];
+  const Doubles square = squares[0] + squares[1];
+  Moments total;
+  for (int k = 0; k < 8; ++k) {
+    total.sum += sum[k];
+    total.square += square[k];
+  }
+  for (; i < count; ++i) rest(i, total);
+  return total;
+}
+
+#define SPARSIFY_EIGHT(x) __builtin_convertvector(*reinterpret_cast<const EightLanes*>(x), Doubles)
+
+SPARSIFY_INLINE double SumBody(const float* x, int64_t count) {
+  const auto add = [x](int64_t i, Doubles& sum, Doubles&) { sum += SPARSIFY_EIGHT(x + i); };
+  const auto rest = [x](int64_t i, Moments& total) { total.sum += x[i]; };
+  return SumBody(count, add, rest).sum;
+}
+
+SPARSIFY_INLINE double DoubleDotBody(const float* a, const float* b, int64_t count) {
+  const auto add = [a, b](int64_t i, Doubles& sum, Doubles&) {
+    sum += SPARSIFY_EIGHT(a + i) * SPARSIFY_EIGHT(b + i);
+  };
+  const auto rest = [a, b](int64_t i, Moments& total) { total.sum += double{a[i]} * b[i]; };
+  return SumBody(count, add, rest).sum;
+}
+
+SPARSIFY_INLINE Moments MomentsBody(const float* x, float origin, int64_t count) {
+  const double shift = origin;
+  const auto add = [x, shift](int64_t i, Doubles& sum, Doubles& square) {
+    const Doubles d = SPARSIFY_EIGHT(x + i) - shift;
+    sum += d;
+    square += d * d;
+  };
+  const auto rest = [x, shift](int64_t i, Moments& total) {
+    const double d = x[i] - shift;
+    total.sum += d;
+    total.square += d * d;
+  };
+  return SumBody(count, add, rest);
+}
+
 // Short rows by two pieces that overlap: no loop over what is left.
 template <class Piece>
 SPARSIFY_INLINE void CopyPieces(const float* from, int64_t count, float* to) {
@@ -127,6 +181,9 @@ struct Loops {
   decltype(&SpreadBody) spread;
   decltype(&DotsBody) dots;
   decltype(&CopyGridBody) copy_grid;
+  double (*plane_sum)(const float* x, int64_t count);
+  double (*plane_dot)(const float* a, const float* b, int64_t count);
+  Moments (*plane_moments)(const float* x, float origin, int64_t count);
 };
 
 // The loops of one target: Correlate ## NAME and so on, and the table k ## NAME of them.
@@ -147,7 +204,15 @@ struct Loops {
                              int64_t columns, float* to, const GridSteps& to_steps) {             \
     CopyGridBody(from, from_steps, rows, columns, to, to_steps);                                  \
   }                                                                                               \
-  constexpr Loops k##NAME = {#NAME, Correlate##NAME, Spread##NAME, Dots##NAME, CopyGrid##NAME};
+  TARGET double PlaneSum##NAME(const float* x, int64_t count) { return SumBody(x, count); }       \
+  TARGET double PlaneDot##NAME(const float* a, const float* b, int64_t count) {                   \
+    return DoubleDotBody(a, b, count);                                                            \
+  }                                                                                               \
+  TARGET Moments PlaneMoments##NAME(const float* x, float origin, int64_t count) {                \
+    return MomentsBody(x, origin, count);                                                         \
+  }                                                                                               \
+  constexpr Loops k##NAME = {#NAME,          Correlate##NAME, Spread##NAME,   Dots##NAME,         \
+                             CopyGrid##NAME, PlaneSum##NAME,  PlaneDot##NAME, PlaneMoments##NAME};
 
 SPARSIFY_LOOPS(Plain, )
 #if SPARSIFY_HAS_TARGETS
@@ -207,6 +272,16 @@ void DotRuns(const float* a, const float* b, const std::vector<int64_t>& taps, i
 void CopyGrid(const float* from, const GridSteps& from_steps, int64_t rows, int64_t columns,
               float* to, const GridSteps& to_steps) {
   Chosen().copy_grid(from, from_steps, rows, columns, to, to_steps);
+}
+
+double PlaneSum(const float* x, int64_t count) { return Chosen().plane_sum(x, count); }
+
+double PlaneDot(const float* a, const float* b, int64_t count) {
+  return Chosen().plane_dot(a, b, count);
+}
+
+Moments PlaneMoments(const float* x, float origin, int64_t count) {
+  return Chosen().plane_moments(x, origin, count);
 }
 
 }  // namespace sparsify

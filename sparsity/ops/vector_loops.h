@@ -12,7 +12,7 @@ std::vector<std::string> VectorTargets();
 /// Uses another one from now on, for tests. Throws Error when the machine cannot run it.
 void ForceVectorTarget(const std::string& name);
 
-/// Counts of the sums are multiples of this.
+/// Counts of the runs are multiples of this.
 inline constexpr int64_t kVectorBlock = 64;
 
 /// y[i] = bias + Σ_t w[t] · x[taps[t] + i]
@@ -24,6 +24,18 @@ void SpreadRuns(const float* x, const std::vector<int64_t>& taps, const float* w
 /// sums[t] += Σ_i a[i] · b[taps[t] + i], in float over count / kVectorBlock terms and the lanes.
 void DotRuns(const float* a, const float* b, const std::vector<int64_t>& taps, int64_t count,
              double* sums);
+
+/// Σ x[i], in double; any count.
+double PlaneSum(const float* x, int64_t count);
+/// Σ a[i] · b[i], in double; any count.
+double PlaneDot(const float* a, const float* b, int64_t count);
+
+struct Moments {
+  double sum = 0;
+  double square = 0;
+};
+/// Σ (x[i] − origin) and Σ (x[i] − origin)², in double; any count.
+Moments PlaneMoments(const float* x, float origin, int64_t count);
 
 /// A grid of rows × columns floats in memory, the first one at the address that goes with it.
 struct GridSteps {

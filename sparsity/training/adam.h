@@ -1,5 +1,6 @@
 // Adam (Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1)
-// for one tensor.
+// for one tensor, with weight decay in the gradient or beside it (Loshchilov & Hutter, "Decoupled
+// Weight Decay Regularization", ICLR 2019).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,10 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  /// Adds weight_decay · parameter to the gradient; `decoupled` (AdamW): takes rate · weight_decay
+  /// · parameter off the parameter instead, past the moments.
+  double weight_decay = 0;
+  bool decoupled = false;
 };
 
 class Adam {
@@ -22,18 +27,29 @@ class Adam {
 
   /// parameter −= rate · scale · m̂ / (√v̂ + ε) with the moments updated by `gradient`. `scales` is
   /// empty (scale 1) or holds a factor for each of equal, consecutive parts of the parameter
-  /// (its output channels). An element whose gradient has always been 0 stays bit for bit, so
-  /// masking the gradient holds a mask. Throws Error when sizes differ.
-  void Step(const Tensor& gradient, double rate, std::span<const float> scales, Tensor& parameter);
+  /// (its output channels). Without weight decay an element whose gradient has always been 0 stays
+  /// bit for bit, so masking the gradient holds a mask. Where `keep` (null: everywhere 1), of the
+  /// parameter's size, is 0, the element stays bit for bit whatever its gradient, and its moments
+  /// become 0. Throws Error when sizes differ.
+  void Step(const Tensor& gradient, double rate, std::span<const float> scales, Tensor& parameter,
+            const Tensor* keep = nullptr);
+
+  /// As before the first step.
+  void Forget();
 
   /// Steps taken.
   int64_t steps() const { return steps_; }
+  const Tensor& mean() const { return mean_; }      // m
+  const Tensor& square() const { return square_; }  // v
+
+  /// Goes on where another one was. Throws Error when sizes differ.
+  void Restore(const Tensor& mean, const Tensor& square, int64_t steps);
 
  private:
   AdamOptions options_;
   int64_t steps_ = 0;
-  Tensor mean_;    // m
-  Tensor square_;  // v
+  Tensor mean_;
+  Tensor square_;
 };
 
 }  // namespace sparsify

@@ -91,5 +91,29 @@ TEST_P(VectorLoopsTest, CopyGridTouchesTheGridAlone) {
   }
 }
 
+TEST_P(VectorLoopsTest, PlaneSumsOfAnyLength) {
+  Random random(5);
+  for (const int64_t count : {0, 1, 7, 8, 15, 16, 17, 49, 196, 1000}) {
+    SCOPED_TRACE(count);
+    const Tensor a = RandomTensor(random, {count + 1});
+    const Tensor b = RandomTensor(random, {count + 1});
+    double sum = 0;
+    double dot = 0;
+    double shifted = 0;
+    double squares = 0;
+    for (int64_t i = 1; i <= count; ++i) {
+      sum += a[i];
+      dot += double{a[i]} * b[i];
+      shifted += a[i] - 0.75;
+      squares += (a[i] - 0.75) * (a[i] - 0.75);
+    }
+    EXPECT_NEAR(PlaneSum(a.data() + 1, count), sum, 1e-12);
+    EXPECT_NEAR(PlaneDot(a.data() + 1, b.data() + 1, count), dot, 1e-12);
+    const Moments moments = PlaneMoments(a.data() + 1, 0.75F, count);
+    EXPECT_NEAR(moments.sum, shifted, 1e-12);
+    EXPECT_NEAR(moments.square, squares, 1e-11);
+  }
+}
+
 }  // namespace
 }  // namespace sparsify

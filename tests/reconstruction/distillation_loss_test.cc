@@ -18,23 +18,6 @@ using testing::RandomTensor;
 using testing::ToArray;
 using Values = std::vector<double>;
 
-double ReferenceDivergence(const Values& q, const Values& p, size_t rows, size_t classes) {
-  double total = 0;
-  for (size_t row = 0; row < rows; ++row) {
-    double sum_q = 0;
-    double sum_p = 0;
-    for (size_t k = 0; k < classes; ++k) {
-      sum_q += std::exp(q[row * classes + k]);
-      sum_p += std::exp(p[row * classes + k]);
-    }
-    for (size_t k = 0; k < classes; ++k) {
-      const double share = std::exp(p[row * classes + k]) / sum_p;
-      total += share * std::log(share / (std::exp(q[row * classes + k]) / sum_q));
-    }
-  }
-  return total;
-}
-
 void ExpectDifferences(const Tensor& gradient, Values at,
                        const std::function<double(const Values&)>& loss) {
   constexpr double kStep = 1e-4;
@@ -47,28 +30,6 @@ void ExpectDifferences(const Tensor& gradient, Values at,
     at[i] = x;
     EXPECT_NEAR(gradient[static_cast<int64_t>(i)], (above - below) / (2 * kStep), 1e-6);
   }
-}
-
-TEST(DivergenceLoss, IsTheDivergenceOfThePredictionsWithItsGradient) {
-  Random random(1);
-  const Tensor student = RandomTensor(random, {3, 5, 1, 1});
-  const Tensor teacher = RandomTensor(random, {3, 5, 1, 1});
-  const Values p = ToArray(teacher).values;
-  const auto reference = [&](const Values& q) { return 0.7 * ReferenceDivergence(q, p, 3, 5); };
-  Tensor gradient;
-  EXPECT_NEAR(DivergenceLoss(student, teacher, 0.7, &gradient), reference(ToArray(student).values),
-              1e-9);
-  EXPECT_EQ(gradient.shape(), student.shape());
-  ExpectDifferences(gradient, ToArray(student).values, reference);
-}
-
-TEST(DivergenceLoss, IsZeroForEqualLogitsAndSurvivesLargeOnes) {
-  const Tensor a({2, 3}, {900, -900, 0, 1, 2, 3});
-  const Tensor shifted({2, 3}, {-100, -1900, -1000, 11, 12, 13});
-  EXPECT_EQ(DivergenceLoss(a, a, 1, nullptr), 0);
-  EXPECT_NEAR(DivergenceLoss(shifted, a, 1, nullptr), 0, 1e-12);
-  const Tensor other({2, 3}, {-900, 900, 0, 1, 2, 3});
-  EXPECT_NEAR(DivergenceLoss(other, a, 1, nullptr), 1800, 1e-9);
 }
 
 TEST(SquaredLoss, IsTheSquaredDifferenceWithItsGradient) {
@@ -99,20 +60,12 @@ TEST(SquaredLoss, DoesNotDependOnThreads) {
   EXPECT_NEAR(one, 2.0 * 200000, 5000);
 }
 
-TEST(DistillationLosses, SayWhatDoesNotFit) {
+TEST(SquaredLoss, SaysWhatDoesNotFit) {
   const Tensor a(Shape{2, 3});
-  EXPECT_EQ(MessageOf([&] {
-              DivergenceLoss(a, Tensor(Shape{2, 4}), 1, nullptr);
-            }),
-            "polish: the student's output has shape [2,3], the dense network's [2,4]");
   EXPECT_EQ(MessageOf([&] {
               SquaredLoss(a, Tensor(Shape{3, 2}), 1, nullptr);
             }),
             "polish: the student's output has shape [2,3], the dense network's [3,2]");
-  const Tensor maps(Shape{2, 3, 4, 4});
-  EXPECT_EQ(MessageOf([&] { DivergenceLoss(maps, maps, 1, nullptr); }),
-            "polish: the network gives [2,3,4,4], expected one row of class scores for each "
-            "image");
 }
 
 }  // namespace

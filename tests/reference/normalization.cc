@@ -15,6 +15,19 @@ Array BatchNormalization(const Array& x, const Array& scale, const Array& bias, 
   return y;
 }
 
+Array BatchNormalizationInTraining(const Array& x, const Array& scale, const Array& bias,
+                                   double epsilon) {
+  const auto n = static_cast<double>(x.values.size()) / static_cast<double>(x.dims[1]);
+  Array mean = Zeros({x.dims[1]});
+  ForEach(x.dims, [&](const Dims& at) { mean.At({at[1]}) += x.At(at) / n; });
+  Array variance = Zeros({x.dims[1]});
+  ForEach(x.dims, [&](const Dims& at) {
+    const double d = x.At(at) - mean.At({at[1]});
+    variance.At({at[1]}) += d * d / n;
+  });
+  return BatchNormalization(x, scale, bias, mean, variance, epsilon);
+}
+
 Array Lrn(const Array& x, int64_t size, double alpha, double beta, double bias) {
   Array y = x;
   const auto before = static_cast<int64_t>(std::floor(static_cast<double>(size - 1) / 2));

@@ -92,6 +92,11 @@ TEST(Adam, ExplainsSizesThatDoNotFit) {
   const std::vector<float> scales(3, 1.0F);
   EXPECT_EQ(MessageOf([&] { Adam(4).Step(Tensor({4}), 0.1, scales, parameter); }),
             "adam: made for 4 elements, given 4 of the parameter, 4 of the gradient, 3 scales");
+  const Tensor keep(Shape{3});
+  EXPECT_EQ(MessageOf([&] { Adam(4).Step(Tensor({4}), 0.1, {}, parameter, &keep); }),
+            "adam: made for 4 elements, given a mask of 3");
+  EXPECT_EQ(MessageOf([&] { Adam(4).Restore(Tensor({4}), keep, 1); }),
+            "adam: made for 4 elements, given moments of 4 and 3");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-#include "reconstruction/unit_runner.h"
+#include "sparsity/ops/graph_pass.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -22,54 +23,72 @@ void AddTo(Tensor& sum, const Tensor& term) {
 
 }  // namespace
 
-UnitRunner::UnitRunner(const Graph& graph, const Unit& unit)
+GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
+                     std::string name, BatchNormMode mode)
     : graph_(graph),
-      unit_(unit),
+      nodes_(std::move(nodes)),
+      inputs_(std::move(inputs)),
+      name_(std::move(name)),
+      mode_(mode),
       owned_(graph.values().size()),
       current_(graph.values().size(), nullptr) {}
 
-const Tensor* UnitRunner::ParameterOf(ValueId id,
-                                      const std::map<ValueId, const Tensor*>& overrides) const {
+GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode) {
+  std::vector<int> nodes(graph.nodes().size());
+  std::iota(nodes.begin(), nodes.end(), 0);
+  std::vector<ValueId> inputs;
+  for (const Port& port : graph.inputs) inputs.push_back(port.value);
+  return {graph, std::move(nodes), std::move(inputs), graph.name, mode};
+}
+
+bool GraphPass::Trains(const Node& node) const {
+  return mode_ == BatchNormMode::kTraining && node.type == OpType::kBatchNormalization;
+}
+
+const Tensor* GraphPass::ParameterOf(ValueId id,
+                                     const std::map<ValueId, const Tensor*>& overrides) const {
   const Value& value = graph_.value(id);
   const auto it = overrides.find(id);
   if (it == overrides.end()) return &value.data;
   if (it->second->shape() != value.data.shape()) {
-    Fail(unit_.name, "the replacement of \"{}\" has shape {}, {} expected", value.name,
+    Fail(name_, "the replacement of \"{}\" has shape {}, {} expected", value.name,
          it->second->shape().ToString(), value.data.shape().ToString());
   }
   return it->second;
 }
 
-void UnitRunner::Forward(const std::map<ValueId, const Tensor*>& inputs,
-                         const std::map<ValueId, const Tensor*>& overrides) {
+void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
+                        const std::map<ValueId, const Tensor*>& overrides) {
   has_forward_ = false;
+  batch_statistics_.clear();
   std::fill(current_.begin(), current_.end(), nullptr);
   for (const auto& [id, tensor] : overrides) {
     if (!graph_.value(id).is_parameter) {
-      Fail(unit_.name, "\"{}\" is no parameter and cannot be replaced", graph_.value(id).name);
+      Fail(name_, "\"{}\" is no parameter and cannot be replaced", graph_.value(id).name);
     }
   }
   int64_t elements = 0;
-  for (const ValueId id : unit_.inputs) {
+  for (const ValueId id : inputs_) {
     const auto it = inputs.find(id);
-    if (it == inputs.end()) Fail(unit_.name, "input \"{}\" is missing", graph_.value(id).name);
+    if (it == inputs.end()) Fail(name_, "input \"{}\" is missing", graph_.value(id).name);
     current_[Index(id)] = it->second;
     elements += it->second->size();
   }
   // With another batch size the memory kept for gradients would not be used again.
   if (std::exchange(input_elements_, elements) != elements) spare_.clear();
-  for (const int index : unit_.nodes) {
+  for (const int index : nodes_) {
     const Node& node = graph_.node(index);
     for (const ValueId id : node.inputs) {
       if (id == kNoValue || !graph_.value(id).is_parameter) continue;
       current_[Index(id)] = ParameterOf(id, overrides);
     }
-    RunNode(node);
+    RunNode(index);
   }
   has_forward_ = true;
 }
 
-void UnitRunner::RunNode(const Node& node) {
+void GraphPass::RunNode(int index) {
+  const Node& node = graph_.node(index);
   std::vector<const Tensor*> inputs;
   std::vector<Shape> shapes;
   for (const ValueId id : node.inputs) {
@@ -86,25 +105,28 @@ void UnitRunner::RunNode(const Node& node) {
     if (named) current_[Index(node.outputs[i])] = &tensor;
     outputs.push_back(&tensor);
   }
-  sparsify::Forward(node, inputs, outputs);
+  if (!Trains(node)) return sparsify::Forward(node, inputs, outputs);
+  const BatchMoments& moments = moments_[index] =
+      BatchNormalizationTrain(node, inputs, *outputs[0]);
+  batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
 }
 
-bool UnitRunner::Makes(ValueId id) const {
+bool GraphPass::Makes(ValueId id) const {
   return id >= 0 && Index(id) < current_.size() && current_[Index(id)] == &owned_[Index(id)];
 }
 
-const Tensor& UnitRunner::Output(ValueId id) const {
+const Tensor& GraphPass::Output(ValueId id) const {
   if (!has_forward_ || !Makes(id)) {
-    Fail(unit_.name, "value {} was not made by a forward pass of this unit", id);
+    Fail(name_, "value {} was not made by a forward pass of these nodes", id);
   }
   return owned_[Index(id)];
 }
 
 // Walks the nodes backwards; gradients of activations live only while they are needed.
-class UnitRunner::BackwardPass {
+class GraphPass::BackwardPass {
  public:
-  BackwardPass(UnitRunner& of, std::map<ValueId, Tensor>& parameter_grads)
-      : runner_(of),
+  BackwardPass(GraphPass& of, std::map<ValueId, Tensor>& parameter_grads)
+      : pass_(of),
         wanted_(parameter_grads),
         needed_(of.current_.size(), false),
         started_(of.current_.size(), false),
@@ -114,15 +136,15 @@ class UnitRunner::BackwardPass {
   void FindNeeded() {
     for (auto& [id, gradient] : wanted_) {
       const bool known = id >= 0 && Index(id) < needed_.size() &&
-                         runner_.current_[Index(id)] != nullptr && !runner_.Makes(id);
+                         pass_.current_[Index(id)] != nullptr && !pass_.Makes(id);
       if (!known) {
-        Fail(runner_.unit_.name, "value {} is neither a parameter nor an input of this unit", id);
+        Fail(pass_.name_, "value {} is neither a parameter nor an input of these nodes", id);
       }
-      gradient.Resize(runner_.current_[Index(id)]->shape());
+      gradient.Resize(pass_.current_[Index(id)]->shape());
       needed_[Index(id)] = true;
     }
-    for (const int index : runner_.unit_.nodes) {
-      const Node& node = runner_.graph_.node(index);
+    for (const int index : pass_.nodes_) {
+      const Node& node = pass_.graph_.node(index);
       const bool depends = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
         return id != kNoValue && needed_[Index(id)];
       });
@@ -133,28 +155,28 @@ class UnitRunner::BackwardPass {
   }
 
   void Start(ValueId id, const Tensor& gradient) {
-    if (!runner_.Makes(id)) {
-      Fail(runner_.unit_.name, "a gradient is given for value {}, which the unit does not make",
-           id);
+    if (!pass_.Makes(id)) {
+      Fail(pass_.name_, "a gradient is given for value {}, which these nodes do not make", id);
     }
-    const Shape& expected = runner_.owned_[Index(id)].shape();
+    const Shape& expected = pass_.owned_[Index(id)].shape();
     if (gradient.shape() != expected) {
-      Fail(runner_.unit_.name, "the gradient of \"{}\" has shape {}, {} expected",
-           runner_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
+      Fail(pass_.name_, "the gradient of \"{}\" has shape {}, {} expected",
+           pass_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
     if (!needed_[Index(id)]) return;
     given_[Index(id)] = &gradient;
     started_[Index(id)] = true;
   }
 
-  void RunNode(const Node& node) {
+  void RunNode(int index) {
+    const Node& node = pass_.graph_.node(index);
     std::vector<const Tensor*> inputs;
     std::vector<const Tensor*> outputs;
     std::vector<const Tensor*> grad_outputs;
     bool reached = false;
     for (const ValueId id : node.outputs) {
       const bool has = id != kNoValue && started_[Index(id)];
-      outputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
+      outputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
       const Tensor* given = has ? given_[Index(id)] : nullptr;
       grad_outputs.push_back(has && given == nullptr ? &gradients_[Index(id)] : given);
       reached = reached || has;
@@ -164,7 +186,7 @@ class UnitRunner::BackwardPass {
     std::vector<Tensor*> grad_inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
-      inputs.push_back(id == kNoValue ? nullptr : runner_.current_[Index(id)]);
+      inputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
       grad_inputs.push_back(nullptr);
       if (id == kNoValue || !needed_[Index(id)]) continue;
       const Shape& shape = inputs.back()->shape();
@@ -172,7 +194,12 @@ class UnitRunner::BackwardPass {
       grad_inputs.back() = started_[Index(id)] ? &more[i] : &Take(id, shape);
       started_[Index(id)] = true;
     }
-    sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
+    if (pass_.Trains(node)) {
+      BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
+                                      grad_inputs);
+    } else {
+      sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
+    }
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;
       OwnGiven(node.inputs[i]);
@@ -195,10 +222,10 @@ class UnitRunner::BackwardPass {
   // Memory of an earlier gradient where there is some of this size, contents undefined.
   Tensor Spare(const Shape& shape) {
     Tensor tensor;
-    const auto spare = runner_.spare_.find(shape.NumElements());
-    if (spare != runner_.spare_.end()) {
+    const auto spare = pass_.spare_.find(shape.NumElements());
+    if (spare != pass_.spare_.end()) {
       tensor = std::move(spare->second);
-      runner_.spare_.erase(spare);
+      pass_.spare_.erase(spare);
     }
     tensor.Resize(shape);
     return tensor;
@@ -223,10 +250,10 @@ class UnitRunner::BackwardPass {
 
   void Release(Tensor gradient) {
     const int64_t size = gradient.size();
-    if (size > 0) runner_.spare_.emplace(size, std::move(gradient));
+    if (size > 0) pass_.spare_.emplace(size, std::move(gradient));
   }
 
-  UnitRunner& runner_;
+  GraphPass& pass_;
   std::map<ValueId, Tensor>& wanted_;
   std::vector<bool> needed_;          // a wanted gradient passes through this value
   std::vector<bool> started_;         // the gradient holds something
@@ -234,14 +261,14 @@ class UnitRunner::BackwardPass {
   std::vector<Tensor> gradients_;
 };
 
-void UnitRunner::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
-                          std::map<ValueId, Tensor>& parameter_grads) {
-  if (!has_forward_) Fail(unit_.name, "a backward pass needs a forward pass before it");
+void GraphPass::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
+                         std::map<ValueId, Tensor>& parameter_grads) {
+  if (!has_forward_) Fail(name_, "a backward pass needs a forward pass before it");
   BackwardPass pass(*this, parameter_grads);
   pass.FindNeeded();
   for (const auto& [id, gradient] : grad_outputs) pass.Start(id, *gradient);
-  for (auto it = unit_.nodes.rbegin(); it != unit_.nodes.rend(); ++it) {
-    pass.RunNode(graph_.node(*it));
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
+    pass.RunNode(*it);
   }
   for (auto& [id, gradient] : parameter_grads) {
     if (!pass.IsStarted(id)) gradient.Fill(0);

@@ -1,0 +1,35 @@
+// BatchNormalization in training: y = scale · (x − mean) / sqrt(var + epsilon) + bias with the
+// mean and the biased variance that the batch itself has, per channel (Ioffe & Szegedy, "Batch
+// Normalization", ICML 2015, algorithm 1).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sparsity/ops/op.h"
+
+namespace sparsify {
+
+/// Of the values that each channel has in a batch.
+struct BatchMoments {
+  std::vector<double> mean;
+  std::vector<double> variance;  // biased: Σ (x − mean)² / count
+  int64_t count = 0;             // values a channel
+
+  Tensor Mean() const;
+  /// What running statistics are made of: variance · count / (count − 1).
+  Tensor UnbiasedVariance() const;
+};
+
+/// `inputs` are those of the node, of which running mean and variance are not read; `y` has the
+/// shape of x and is overwritten. Sums in double, the same for every thread count. Throws Error
+/// naming the node when a channel has a single value.
+BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y);
+
+/// Full gradients of x, scale and bias (null: not wanted), moments included; `inputs` and
+/// `moments` are those of the forward computation. Throws Error when gradients of the running
+/// statistics are asked for: they have none.
+void BatchNormalizationTrainBackward(const Node& node, OpInputs inputs, const BatchMoments& moments,
+                                     const Tensor& grad_y, OpOutputs grad_inputs);
+
+}  // namespace sparsify
