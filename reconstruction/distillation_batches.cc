@@ -4,12 +4,12 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/random.h"
+#include "sparsity/training/epoch_order.h"
 
 namespace sparsify {
 namespace {
 
-// Random streams; below them are those of the views of each step.
-constexpr uint64_t kOrders = uint64_t{1} << 63;
+// Random streams; below them are those of the views of each step, above those of the order.
 constexpr uint64_t kMixtures = uint64_t{1} << 62;
 
 // Every image with the one as far from the other end, so that both see both.
@@ -70,15 +70,9 @@ void DistillationBatches::Load(int64_t step, Batch& batch) const {
   const auto count = std::ssize(training_);
   std::vector<int64_t> indices;
   std::vector<View> views;
-  std::vector<int64_t> order;
-  int64_t pass = -1;
+  EpochOrder order(count, seed_);
   for (int64_t at = step * batch_; at < (step + 1) * batch_; ++at) {
-    if (at / count != pass) {
-      pass = at / count;
-      order = Random(seed_, kOrders + static_cast<uint64_t>(pass)).Permutation(count);
-    }
-    const int64_t place = order[static_cast<size_t>(at % count)];
-    indices.push_back(training_[static_cast<size_t>(place)]);
+    indices.push_back(training_[static_cast<size_t>(order.At(at))]);
     Random random(seed_, static_cast<uint64_t>(at));
     views.push_back(Augmentation{.min_area = options_.min_area}.Draw(random));
   }

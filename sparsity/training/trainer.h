@@ -1,0 +1,60 @@
+// The training loop: forward and backward pass over batches of labelled images, the optimiser's
+// steps, running statistics of batch norm, and a pruning rule in between.
+//
+// What learns: the weights and biases of all layers, and scale and bias of batch norm. Every other
+// parameter is a constant. What is minimised is losses.h; weights alone decay.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sparsity/data/dataset.h"
+#include "sparsity/graph/graph.h"
+#include "sparsity/graph/layers.h"
+#include "sparsity/mask/pruning_rule.h"
+#include "sparsity/training/training_options.h"
+#include "sparsity/training/training_state.h"
+
+namespace sparsify {
+
+struct TrainingTask {
+  Graph& graph;  // one image input, one output of class scores; trained in place
+  const std::vector<Layer>& layers;
+  const Dataset& data;
+  int64_t label_offset = 0;        // network class = label + label_offset
+  const Graph* teacher = nullptr;  // for distillation; has the network's inputs and outputs
+  uint64_t seed = 0;
+  int64_t steps = 1;  // of this stage
+
+  PruningRule* rule = nullptr;   // null: nothing is pruned
+  std::vector<double> sparsity;  // with a rule: of each layer, fraction; negative: stays dense
+
+  std::string title;  // of progress and messages; empty: silent
+
+  /// A state of this stage to go on from (step > 0), or what an earlier stage has left (step 0:
+  /// its parameters, optimiser and position are taken over, its rule's state is not).
+  std::optional<TrainingState> start = {};
+  /// Where the state is saved every save_interval seconds and when a signal comes; empty: never.
+  std::string state_path = {};
+  /// Called with all rows so far after each new one; may be empty.
+  std::function<void(const std::vector<TrainingRow>& rows)> on_row = {};
+};
+
+struct TrainingResult {
+  std::map<std::string, Mask> masks;      // by value name; the graph holds the masked weights
+  TrainingState state;                    // with the latent weights, after the last step
+  std::map<std::string, double> seconds;  // wall time: "load", "forward", "backward", …
+};
+
+/// Trains. The same seed and threads give the same network, in one go or interrupted and continued.
+/// Throws Error on a label outside the network's classes or a missing one (naming the image), when
+/// the loss or a gradient is not finite (naming the step and the first layer that is not; the last
+/// saved state stays), and what the operators, the rule and the dataset throw. On Ctrl-C the state
+/// is saved before Error(kInterrupted) goes out.
+TrainingResult Train(const TrainingTask& task, const TrainingOptions& options);
+
+}  // namespace sparsify
