@@ -2,9 +2,15 @@
 
 #include <fmt/ranges.h>
 
+#include "schedulers/acdc_scheduler.h"
+#include "schedulers/admm_scheduler.h"
 #include "schedulers/amba_level_prune_scheduler.h"
 #include "schedulers/ampere_scheduler.h"
 #include "schedulers/base_scheduler.h"
+#include "schedulers/polynomial_scheduler.h"
+#include "schedulers/prob_mask_scheduler.h"
+#include "schedulers/rigl_scheduler.h"
+#include "schedulers/str_scheduler.h"
 #include "sparsity/base/error.h"
 
 namespace sparsify {
@@ -37,6 +43,19 @@ constexpr TypeRow kTypes[] = {
      Visit<&Options::amba_level_prune>, Make<AmbaLevelPruneScheduler, &Options::amba_level_prune>},
     {"AmpereScheduler", "N:M masks once, then training under them", Visit<&Options::ampere>,
      Make<AmpereScheduler, &Options::ampere>},
+    {"PolynomialScheduler", "the sparsity grows along a polynomial while training goes on",
+     Visit<&Options::polynomial>, Make<PolynomialScheduler, &Options::polynomial>},
+    {"RigLScheduler",
+     "sparse all the time: small weights go, where the gradient is large some come",
+     Visit<&Options::rigl>, Make<RigLScheduler, &Options::rigl>},
+    {"ACDCScheduler", "phases of dense and of masked training in turn", Visit<&Options::acdc>,
+     Make<ACDCScheduler, &Options::acdc>},
+    {"STRScheduler", "every weight tensor learns a soft threshold", Visit<&Options::str>,
+     Make<STRScheduler, &Options::str>},
+    {"ProbMaskScheduler", "every weight learns the probability that it stays, under a budget",
+     Visit<&Options::prob_mask>, Make<ProbMaskScheduler, &Options::prob_mask>},
+    {"ADMMScheduler", "a penalty pulls the weights to the sparse set, then masked training",
+     Visit<&Options::admm>, Make<ADMMScheduler, &Options::admm>},
 };
 
 }  // namespace
