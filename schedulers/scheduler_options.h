@@ -40,10 +40,78 @@ struct AmpereOptions {
   void VisitFields(OptionVisitor& v);
 };
 
+/// PolynomialScheduler: the sparsity grows along a polynomial.
+struct PolynomialOptions {
+  double initial_sparsity = 0;
+  double begin = 0;
+  double end = 0.75;
+  int64_t frequency = 100;
+  double power = 3;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// RigLScheduler: a sparse network whose weights change places.
+struct RigLOptions {
+  double alpha = 0.3;
+  int64_t delta_t = 100;
+  double end = 0.75;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// ACDCScheduler: compressed and decompressed phases in turn.
+struct ACDCOptions {
+  double warm_up = 0.1;
+  double phase = 0.05;
+  double last_decompressed = 0.1;
+  double last_compressed = 0.15;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// STRScheduler: a learned soft threshold for every weight tensor.
+struct STROptions {
+  double initial = -10;
+  double learning_rate = 1;
+  double decay = 0.01;
+  bool steer = true;
+  double end = 0.75;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// ProbMaskScheduler: a learned probability for every weight to stay.
+struct ProbMaskOptions {
+  std::string budget = "network";
+  double learning_rate = 0.006;
+  double begin = 0.16;
+  double ramp_end = 0.6;
+  double end = 0.8;
+  double last_temperature = 0.03;
+
+  void VisitFields(OptionVisitor& v);
+};
+
+/// ADMMScheduler: a penalty pulls the weights to the sparse set, then masked training.
+struct ADMMOptions {
+  double rho = 0.01;
+  int64_t interval = 100;
+  double end = 0.6;
+
+  void VisitFields(OptionVisitor& v);
+};
+
 struct SchedulerOptions {
   std::string type = "BaseScheduler";
   AmbaLevelPruneOptions amba_level_prune;
   AmpereOptions ampere;
+  PolynomialOptions polynomial;
+  RigLOptions rigl;
+  ACDCOptions acdc;
+  STROptions str;
+  ProbMaskOptions prob_mask;
+  ADMMOptions admm;
 
   void VisitFields(OptionVisitor& v);
 };

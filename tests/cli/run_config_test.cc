@@ -198,9 +198,11 @@ TEST(RunConfig, NoSparsityAtAllIsAnError) {
 }
 
 TEST(RunConfig, UnknownTypesAndKeysNameTheNearest) {
-  EXPECT_EQ(ErrorFor("sparsity:\n  scheduler:\n    type: AmbaScheduler\n"),
-            "f.yaml:4:11: sparsity.scheduler.type: unknown \"AmbaScheduler\"; did you mean "
-            "\"AmpereScheduler\"; known: BaseScheduler, AmbaLevelPruneScheduler, AmpereScheduler");
+  EXPECT_EQ(ErrorFor("sparsity:\n  scheduler:\n    type: AmpreScheduler\n"),
+            "f.yaml:4:11: sparsity.scheduler.type: unknown \"AmpreScheduler\"; did you mean "
+            "\"AmpereScheduler\"; known: BaseScheduler, AmbaLevelPruneScheduler, AmpereScheduler, "
+            "PolynomialScheduler, RigLScheduler, ACDCScheduler, STRScheduler, ProbMaskScheduler, "
+            "ADMMScheduler");
   EXPECT_THAT(ErrorFor("sparsity: {mask_genrator: {}}\n"),
               HasSubstr("f.yaml:2:12: sparsity: unknown key \"mask_genrator\"; nearest known key: "
                         "\"mask_generator\"; known keys: mask_generator, fake_sparse, scheduler"));

@@ -164,7 +164,8 @@ TEST(MakeScheduler, MakesEveryPublishedType) {
   options.type = "AmbaScheduler";
   EXPECT_EQ(MessageOf([&] { MakeScheduler(options); }),
             "scheduler.type: unknown \"AmbaScheduler\"; known: BaseScheduler, "
-            "AmbaLevelPruneScheduler, AmpereScheduler");
+            "AmbaLevelPruneScheduler, AmpereScheduler, PolynomialScheduler, RigLScheduler, "
+            "ACDCScheduler, STRScheduler, ProbMaskScheduler, ADMMScheduler");
 }
 
 // The published level-prune and Ampere blocks, as they are written.

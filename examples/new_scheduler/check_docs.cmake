@@ -1,0 +1,12 @@
+# Fails unless PAGE shows the file CODE as it is, in less than 40 lines.
+file(READ ${CODE} code)
+file(READ ${PAGE} page)
+string(FIND "${page}" "```cpp\n${code}```\n" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "${PAGE} does not show ${CODE} as it is; copy it there again")
+endif()
+string(REGEX MATCHALL "\n" lines "${code}")
+list(LENGTH lines count)
+if(count GREATER_EQUAL 40)
+  message(FATAL_ERROR "${CODE} has ${count} lines, less than 40 are wanted")
+endif()
