@@ -5,6 +5,7 @@
 
 #include "schedulers/masked_rule.h"
 #include "sparsity/base/error.h"
+#include "sparsity/mask/nm_2d_mask_generator.h"
 #include "sparsity/mask/nm_mask_generator.h"
 
 namespace sparsify {
@@ -71,7 +72,11 @@ std::unique_ptr<PruningRule> AmpereScheduler::MakeRule(const RuleContext& contex
 }
 
 std::unique_ptr<MaskGenerator> AmpereScheduler::OwnGenerator() const {
-  return std::make_unique<NMMaskGenerator>(NMMaskOptions{calculator_.n, calculator_.m});
+  if (calculator_.kind == MaskCalculator::Kind::k1d) {
+    return std::make_unique<NMMaskGenerator>(NMMaskOptions{calculator_.n, calculator_.m});
+  }
+  const bool best = calculator_.kind == MaskCalculator::Kind::k2dBest;
+  return std::make_unique<NM2DMaskGenerator>(NM2DMaskOptions{best ? "best" : "greedy"});
 }
 
 }  // namespace sparsify

@@ -36,8 +36,13 @@ class AmpereScheduler : public Scheduler {
   /// One stage from the first iteration on: 1 − N/M, which wins over `levels`.
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
+  /// N:M along the input channels (NMMaskGenerator), or in tiles (NM2DMaskGenerator).
   std::unique_ptr<MaskGenerator> OwnGenerator() const override;
   std::unique_ptr<PruningRule> MakeRule(const RuleContext& context) const override;
+
+  /// Whether input channels are permuted before the masks are made.
+  bool permutes() const { return options_.allow_permutation; }
+  const MaskCalculator& calculator() const { return calculator_; }
 
  private:
   AmpereOptions options_;

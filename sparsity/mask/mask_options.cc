@@ -5,6 +5,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/mask/block_mask_generator.h"
 #include "sparsity/mask/fpgm_mask_generator.h"
+#include "sparsity/mask/nm_2d_mask_generator.h"
 #include "sparsity/mask/nm_mask_generator.h"
 #include "sparsity/mask/normal_mask_generator.h"
 #include "sparsity/mask/nuclear_mask_generator.h"
@@ -51,6 +52,8 @@ constexpr TypeRow kTypes[] = {
      Visit<&Options::normal>, Make<NormalMaskGenerator, &Options::normal>, ""},
     {"NMMaskGenerator", "n of every m consecutive input channels stay", Visit<&Options::nm>,
      Make<NMMaskGenerator, &Options::nm>, ""},
+    {"NM2DMaskGenerator", "2:4 along input and output channels at once, in 4x4 tiles",
+     Visit<&Options::nm_2d>, Make<NM2DMaskGenerator, &Options::nm_2d>, ""},
     {"BlockMaskGenerator", "blocks with the least energy go", Visit<&Options::block>,
      Make<BlockMaskGenerator, &Options::block>, ""},
     {"FPGMMaskGenerator", "filters nearest to the other filters go", Visit<&Options::fpgm>,
@@ -87,6 +90,11 @@ void NormalMaskOptions::VisitFields(OptionVisitor& v) {
 void NMMaskOptions::VisitFields(OptionVisitor& v) {
   v.Field("n", n, {.min = 1}, "weights kept in every group; at most m");
   v.Field("m", m, {.min = 2}, "group size along the input channels");
+}
+
+void NM2DMaskOptions::VisitFields(OptionVisitor& v) {
+  v.Choice("search", search, {"best", "greedy"},
+           "best: the most magnitude of all arrangements of a tile; greedy: the largest first");
 }
 
 void BlockMaskOptions::VisitFields(OptionVisitor& v) {

@@ -30,6 +30,13 @@ struct NMMaskOptions {
   void VisitFields(OptionVisitor& v);
 };
 
+/// NM2DMaskGenerator: 2:4 along input and output channels at once.
+struct NM2DMaskOptions {
+  std::string search = "best";  // best, greedy
+
+  void VisitFields(OptionVisitor& v);
+};
+
 /// BlockMaskGenerator: blocks over output channels × input channels.
 struct BlockMaskOptions {
   std::vector<int64_t> block = {1, 4};  // {output channels, input channels}
@@ -49,6 +56,7 @@ struct MaskGeneratorOptions {
   std::optional<double> sparsity;  // kwargs.sparsity, fraction; a sweep's level wins over it
   NormalMaskOptions normal;
   NMMaskOptions nm;
+  NM2DMaskOptions nm_2d;
   BlockMaskOptions block;
   FpgmMaskOptions fpgm;
 

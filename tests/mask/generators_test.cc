@@ -40,6 +40,7 @@ std::vector<Case> Cases() {
   p2.normal.structured = true;
   p2.normal.func = "p2";
   add("NM", "NMMaskGenerator", false, true);
+  add("NM2D", "NM2DMaskGenerator", false, true);
   add("Block11", "BlockMaskGenerator", false).block.block = {1, 1};
   for (const char* distance : {"l1", "l2", "cos"}) {
     add(std::string("Fpgm_") + distance, "FPGMMaskGenerator", true).fpgm.distance = distance;
@@ -132,7 +133,7 @@ TEST(MakeMaskGenerator, RefusesUnknownAndUnbuiltTypes) {
   options.type = "NormalMask";
   EXPECT_THAT(MessageOf([&] { MakeMaskGenerator(options); }),
               HasSubstr("mask_generator.type: unknown \"NormalMask\"; known: NormalMaskGenerator, "
-                        "NMMaskGenerator, BlockMaskGenerator"));
+                        "NMMaskGenerator, NM2DMaskGenerator, BlockMaskGenerator"));
   for (const char* type : {"WandaMaskGenerator", "ObsMaskGenerator", "STRMaskGenerator",
                            "ProbMaskGenerator", "FCPTSMaskGenerator"}) {
     options.type = type;
@@ -143,7 +144,7 @@ TEST(MakeMaskGenerator, RefusesUnknownAndUnbuiltTypes) {
 }
 
 TEST(MakeMaskGenerator, KnowsEveryPublishedType) {
-  EXPECT_EQ(MaskGeneratorTypes().size(), 11U);
+  EXPECT_EQ(MaskGeneratorTypes().size(), 12U);
   for (const std::string_view type : MaskGeneratorTypes()) {
     MaskGeneratorOptions options;
     options.type = type;
@@ -167,6 +168,7 @@ TEST(MaskGeneratorOptions, ReadThePublishedBlocksAndEveryTypesKwargs) {
   }
   EXPECT_TRUE(Read("type: NormalMaskGenerator\nkwargs: {structured: True}\n").normal.structured);
   EXPECT_EQ(Read("type: NMMaskGenerator\nkwargs: {n: 1, m: 8}\n").nm.m, 8);
+  EXPECT_EQ(Read("type: NM2DMaskGenerator\nkwargs: {search: greedy}\n").nm_2d.search, "greedy");
   EXPECT_EQ(Read("type: BlockMaskGenerator\nkwargs: {block: [4, 1]}\n").block.block[0], 4);
   EXPECT_EQ(Read("type: FPGMMaskGenerator\nkwargs: {distance: cos}\n").fpgm.distance, "cos");
   EXPECT_THAT(MessageOf([] { Read("type: NormalMaskGenerator\nkwargs: {sparsity: 50}\n"); }),
@@ -194,6 +196,10 @@ TEST(MakeMaskGenerator, RefusesContradictions) {
   options.nm = {.n = 5, .m = 4};
   EXPECT_THAT(MessageOf([&] { MakeMaskGenerator(options); }),
               HasSubstr("n = 5 of m = 4 is no N:M pattern"));
+  options.type = "NM2DMaskGenerator";
+  options.nm_2d.search = "most";
+  EXPECT_EQ(MessageOf([&] { MakeMaskGenerator(options); }),
+            "mask_generator.kwargs.search: \"most\" is neither greedy nor best");
   options.type = "BlockMaskGenerator";
   options.block.block = {4};
   EXPECT_THAT(MessageOf([&] { MakeMaskGenerator(options); }), HasSubstr("two positive numbers"));

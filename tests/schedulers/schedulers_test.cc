@@ -137,6 +137,24 @@ TEST(AmpereScheduler, HasOneStageOfItsPattern) {
   EXPECT_THAT(FirstIterations(stages), ElementsAre(0));
 }
 
+TEST(AmpereScheduler, InsistsOnTheGeneratorOfItsPattern) {
+  // The first tile keeps 7 greedily and 8 at best; 1:4 keeps one weight a row.
+  Tensor weight({4, 4}, {6, 6, 1, 0, 6, 1, 6, 0, 1, 6, 6, 0, 0, 0, 0, 9});
+  const auto kept = [&](const char* calculator) {
+    const AmpereScheduler scheduler({.mask_calculator = calculator});
+    return scheduler.OwnGenerator()->Generate(weight, 0.5, {}).CountKept();
+  };
+  EXPECT_EQ(kept("m4n2_1d"), 8);
+  EXPECT_EQ(kept("m4n1_1d"), 4);
+  EXPECT_EQ(kept("m4n2_2d_greedy"), 7);
+  EXPECT_EQ(kept("m4n2_2d_best"), 8);
+  const AmpereScheduler tiles({.mask_calculator = "m4n2_2d_best", .allow_permutation = true});
+  EXPECT_EQ(tiles.OwnGenerator()->type(), "NM2DMaskGenerator");
+  EXPECT_EQ(tiles.calculator().kind, MaskCalculator::Kind::k2dBest);
+  EXPECT_TRUE(tiles.permutes());
+  EXPECT_FALSE(AmpereScheduler({}).permutes());
+}
+
 TEST(AmpereScheduler, SkipsLayersThatDoNotFitWithTheReason) {
   const auto reason = [](const Shape& shape, int64_t groups = 1) {
     Layer layer;
