@@ -70,15 +70,16 @@ void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInp
                   OpOutputs grad_inputs) {
   const ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), /*has_bias=*/false);
-  const bool depthwise = IsDepthwise(problem);
+  const float* x = inputs[0]->data();
+  const float* w = inputs[1]->data();
   const Tensor& grad_y = *grad_outputs[0];
-  if (grad_inputs[0] != nullptr) {
-    const auto run = depthwise ? DepthwiseGradInput : OnednnConvGradInput;
-    run(problem, inputs[1]->data(), grad_y.data(), grad_inputs[0]->data());
-  }
-  if (grad_inputs[1] != nullptr) {
-    const auto run = depthwise ? DepthwiseGradWeight : OnednnConvGradWeight;
-    run(problem, inputs[0]->data(), grad_y.data(), grad_inputs[1]->data());
+  float* grad_x = grad_inputs[0] == nullptr ? nullptr : grad_inputs[0]->data();
+  float* grad_w = grad_inputs[1] == nullptr ? nullptr : grad_inputs[1]->data();
+  if (IsDepthwise(problem)) {
+    if (grad_x != nullptr) DepthwiseGradInput(problem, w, grad_y.data(), grad_x);
+    if (grad_w != nullptr) DepthwiseGradWeight(problem, x, grad_y.data(), grad_w);
+  } else {
+    OnednnConvGradients(problem, x, w, grad_y.data(), grad_x, grad_w);
   }
   if (HasInput(node, 2) && grad_inputs[2] != nullptr) BiasGradient(grad_y, *grad_inputs[2]);
 }

@@ -14,7 +14,7 @@ namespace sparsify {
 /// One input channel and one output channel a group.
 bool IsDepthwise(const ConvProblem& problem);
 
-/// The same as OnednnConv and its gradients for a problem that IsDepthwise.
+/// The same as OnednnConv and OnednnConvGradients for a problem that IsDepthwise.
 void DepthwiseConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
                    float* y);
 void DepthwiseGradInput(const ConvProblem& problem, const float* w, const float* grad_y,

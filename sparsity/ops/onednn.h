@@ -26,12 +26,11 @@ struct ConvProblem {
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
                 float* y);
 
-/// grad_x[N,I,H,W] from w and grad_y[N,O,OH,OW]. The problem's has_bias plays no part.
-void OnednnConvGradInput(const ConvProblem& problem, const float* w, const float* grad_y,
-                         float* grad_x);
-/// grad_w[O,I/groups,KH,KW] from x and grad_y. The problem's has_bias plays no part.
-void OnednnConvGradWeight(const ConvProblem& problem, const float* x, const float* grad_y,
-                          float* grad_w);
+/// grad_x[N,I,H,W] from w, and grad_w[O,I/groups,KH,KW] from x, given grad_y[N,O,OH,OW]. A null
+/// gradient is not computed, and what only that one needs may be null. The problem's has_bias
+/// plays no part.
+void OnednnConvGradients(const ConvProblem& problem, const float* x, const float* w,
+                         const float* grad_y, float* grad_x, float* grad_w);
 
 /// C[m,n] = alpha · op(A) · op(B) + beta · C; op(A) is m×k, op(B) is k×n, row-major and dense.
 struct GemmProblem {

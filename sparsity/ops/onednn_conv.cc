@@ -1,6 +1,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <tuple>
 
 #include "sparsity/base/error.h"
@@ -70,13 +71,40 @@ dnnl::convolution_forward::primitive_desc DescribeForward(const Terms& t, dnnl::
       kind, kDirect, t.any_x, t.any_w, t.any_y, t.strides, t.dilations, t.pads_begin, t.pads_end);
 }
 
+dnnl::convolution_backward_weights::primitive_desc DescribeGradWeight(const Terms& t) {
+  return plain_onednn::DescribeGradient<dnnl::convolution_backward_weights>(
+      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
+      t.strides, t.dilations, t.pads_begin, t.pads_end);
+}
+
+dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p, const Terms& t,
+                                                            const Desc& x, const Desc& y) {
+  const auto kind = dnnl::prop_kind::forward_inference;
+  if (p.has_bias) {
+    return plain_onednn::Describe<dnnl::convolution_forward>(
+        kind, kDirect, x, t.any_w, t.bias, y, t.strides, t.dilations, t.pads_begin, t.pads_end);
+  }
+  return plain_onednn::Describe<dnnl::convolution_forward>(kind, kDirect, x, t.any_w, y, t.strides,
+                                                           t.dilations, t.pads_begin, t.pads_end);
+}
+
+// What computes y fastest may want channels last. Where there are kernels for it, y is computed in
+// the channel blocks of the gradients: as fast, and plain memory is reordered in half the time.
+dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p, const Terms& t) {
+  if (!IsMatrixProduct(p)) {
+    try {
+      const auto gradient = DescribeGradWeight(t);
+      const auto blocked = DescribeInference(p, t, gradient.src_desc(), gradient.diff_dst_desc());
+      if (std::string_view(blocked.impl_info_str()).starts_with("jit")) return blocked;
+    } catch (const dnnl::error&) {  // no such kernel
+    }
+  }
+  return DescribeInference(p, t, t.any_x, t.any_y);
+}
+
 PlainPrimitive MakeForward(const ConvProblem& p) {
   const Terms t(p);
-  const auto kind = dnnl::prop_kind::forward_inference;
-  const auto described = p.has_bias ? plain_onednn::Describe<dnnl::convolution_forward>(
-                                          kind, kDirect, t.any_x, t.any_w, t.bias, t.any_y,
-                                          t.strides, t.dilations, t.pads_begin, t.pads_end)
-                                    : DescribeForward(t, kind);
+  const auto described = DescribeInference(p, t);
   PlainPrimitive made(dnnl::convolution_forward(described), described.scratchpad_desc());
   made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
   made.BindInput(DNNL_ARG_WEIGHTS, t.plain_w, described.weights_desc());
@@ -99,9 +127,7 @@ PlainPrimitive MakeGradInput(const ConvProblem& p) {
 
 PlainPrimitive MakeGradWeight(const ConvProblem& p) {
   const Terms t(p);
-  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_weights>(
-      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
-      t.strides, t.dilations, t.pads_begin, t.pads_end);
+  const auto described = DescribeGradWeight(t);
   PlainPrimitive made(dnnl::convolution_backward_weights(described), described.scratchpad_desc());
   made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
   made.BindInput(DNNL_ARG_DIFF_DST, t.plain_y, described.diff_dst_desc());
@@ -133,9 +159,10 @@ std::shared_ptr<const PlainPrimitive> Cached(Pass pass, const ConvProblem& probl
       .first->second;
 }
 
-void Run(Pass pass, const ConvProblem& problem, const std::vector<const float*>& data) {
+template <class Body>
+void Naming(const Body& body) {
   try {
-    Cached(pass, problem)->Run(data);
+    body();
   } catch (const dnnl::error& error) {
     Fail("oneDNN", "convolution failed: {} (status {})", error.what(),
          static_cast<int>(error.status));
@@ -153,17 +180,22 @@ void OnednnConv(const ConvProblem& problem, const float* x, const float* w, cons
                 float* y) {
   std::vector<const float*> data = {x, w, y};
   if (bias != nullptr) data.push_back(bias);
-  Run(Pass::kForward, problem, data);
+  Naming([&] { Cached(Pass::kForward, problem)->Run(data); });
 }
 
-void OnednnConvGradInput(const ConvProblem& problem, const float* w, const float* grad_y,
-                         float* grad_x) {
-  Run(Pass::kGradInput, WithoutBias(problem), {w, grad_y, grad_x});
-}
-
-void OnednnConvGradWeight(const ConvProblem& problem, const float* x, const float* grad_y,
-                          float* grad_w) {
-  Run(Pass::kGradWeight, WithoutBias(problem), {x, grad_y, grad_w});
+void OnednnConvGradients(const ConvProblem& problem, const float* x, const float* w,
+                         const float* grad_y, float* grad_x, float* grad_w) {
+  Naming([&] {
+    const ConvProblem p = WithoutBias(problem);
+    const auto input = grad_x == nullptr ? nullptr : Cached(Pass::kGradInput, p);
+    const auto weight = grad_w == nullptr ? nullptr : Cached(Pass::kGradWeight, p);
+    plain_onednn::Lent lent;  // grad_y in the layout that both want
+    if (input != nullptr && weight != nullptr) {
+      lent = input->Share(DNNL_ARG_DIFF_DST, *weight, grad_y);
+    }
+    if (input != nullptr) input->Run({w, grad_y, grad_x}, lent);
+    if (weight != nullptr) weight->Run({x, grad_y, grad_w}, lent);
+  });
 }
 
 }  // namespace sparsify

@@ -1,5 +1,6 @@
 #include "sparsity/ops/onednn_primitive.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -29,6 +30,11 @@ dnnl::memory Wrap(const Desc& desc, const float* data) {
   return {desc, Engine(), const_cast<float*>(data)};  // oneDNN takes inputs as void*
 }
 
+dnnl::stream& Stream() {
+  thread_local dnnl::stream stream(Engine());
+  return stream;
+}
+
 dnnl::reorder MakeReorder(const Desc& from, const Desc& to) {
   return dnnl::reorder(dnnl::reorder::primitive_desc(Engine(), from, Engine(), to));
 }
@@ -56,16 +62,38 @@ void PlainPrimitive::BindOutput(int id, const Desc& plain, const Desc& preferred
   if (plain != preferred) arguments_.back().reorder = MakeReorder(preferred, plain);
 }
 
-void PlainPrimitive::Run(const std::vector<const float*>& data) const {
-  thread_local dnnl::stream stream(Engine());
+const PlainPrimitive::Argument& PlainPrimitive::Find(int id) const {
+  return *std::find_if(arguments_.begin(), arguments_.end(),
+                       [id](const Argument& argument) { return argument.id == id; });
+}
+
+Lent PlainPrimitive::Share(int id, const PlainPrimitive& other, const float* plain) const {
+  const Argument& own = Find(id);
+  if (!own.reorder || own.preferred != other.Find(id).preferred) return {};
+  thread_local Tensor buffer;
+  buffer.Resize(Shape{static_cast<int64_t>(own.preferred.get_size() / sizeof(float))});
+  dnnl::memory from = Wrap(own.plain, plain);
+  dnnl::memory to = Wrap(own.preferred, buffer.data());
+  own.reorder->execute(Stream(), from, to);
+  Stream().wait();
+  return {id, buffer.data()};
+}
+
+void PlainPrimitive::Run(const std::vector<const float*>& data, const Lent& lent) const {
+  dnnl::stream& stream = Stream();
+  const auto is_lent = [&](const Argument& a) { return lent.data != nullptr && a.id == lent.id; };
   size_t bytes = Scratch::Round(scratchpad_.get_size());
   for (const Argument& a : arguments_) {
-    if (a.reorder) bytes += Scratch::Round(a.preferred.get_size());
+    if (a.reorder && !is_lent(a)) bytes += Scratch::Round(a.preferred.get_size());
   }
   Scratch scratch(bytes);
   std::unordered_map<int, dnnl::memory> memory;
   for (size_t i = 0; i < arguments_.size(); ++i) {
     const Argument& a = arguments_[i];
+    if (is_lent(a)) {
+      memory.emplace(a.id, Wrap(a.preferred, lent.data));
+      continue;
+    }
     dnnl::memory plain = Wrap(a.plain, data.at(i));
     if (!a.reorder) {
       memory.emplace(a.id, plain);

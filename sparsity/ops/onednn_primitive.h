@@ -42,6 +42,12 @@ typename Primitive::primitive_desc DescribeGradient(
 #endif
 }
 
+/// An input in the layout that a primitive prefers.
+struct Lent {
+  int id = 0;
+  const float* data = nullptr;  // null: nothing is lent
+};
+
 /// Reorders between the caller's plain layout and the one the primitive prefers.
 class PlainPrimitive {
  public:
@@ -52,8 +58,12 @@ class PlainPrimitive {
   void BindInput(int id, const Desc& plain, const Desc& preferred);
   void BindOutput(int id, const Desc& plain, const Desc& preferred);
 
-  /// Inputs are only read.
-  void Run(const std::vector<const float*>& data) const;
+  /// Inputs are only read; `lent` stands for the input of its id.
+  void Run(const std::vector<const float*>& data, const Lent& lent = {}) const;
+
+  /// Reorders input `id` once for this primitive and `other`, if both want it in one layout that
+  /// is not the plain one; else lends nothing. Valid until the thread's next Share.
+  Lent Share(int id, const PlainPrimitive& other, const float* plain) const;
 
  private:
   struct Argument {
@@ -63,6 +73,8 @@ class PlainPrimitive {
     Desc preferred;
     std::optional<dnnl::reorder> reorder;  // if the layouts differ
   };
+
+  const Argument& Find(int id) const;
 
   dnnl::primitive primitive_;
   Desc scratchpad_;
