@@ -38,7 +38,7 @@ AmbaLevelPruneScheduler::AmbaLevelPruneScheduler(const AmbaLevelPruneOptions& op
 
 std::vector<Stage> AmbaLevelPruneScheduler::Stages(int64_t total_iterations,
                                                    const std::vector<double>& /*levels*/) const {
-  const int64_t total = options_.total_iters.value_or(total_iterations);
+  const int64_t total = TotalIterations(total_iterations);
   const auto count = static_cast<int64_t>(options_.sparsity_table.size());
   if (total < count) {
     FailUsage("scheduler.kwargs.total_iters", "{} iterations are too few for {} stages", total,

@@ -19,6 +19,10 @@ class AmbaLevelPruneScheduler : public Scheduler {
   /// Throws a usage Error when there are fewer iterations than stages.
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
+  /// total_iters, if it is given.
+  int64_t TotalIterations(int64_t total_iterations) const override {
+    return options_.total_iters.value_or(total_iterations);
+  }
   bool Continues() const override { return true; }
   std::unique_ptr<PruningRule> MakeRule(const RuleContext& context) const override;
 

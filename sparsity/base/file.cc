@@ -161,4 +161,9 @@ void MakeDirectories(const std::string& path) {
   if (!fs::is_directory(path, error)) Fail(path, "exists and is not a directory");
 }
 
+void RemoveFile(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
 }  // namespace sparsify

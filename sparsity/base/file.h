@@ -50,4 +50,7 @@ int64_t FreeDiskSpace(const std::string& path);
 /// Creates the directory and its parents; throws Error when a file is in the way.
 void MakeDirectories(const std::string& path);
 
+/// Removes a file that has served its purpose; that it is not there, or stays, is no error.
+void RemoveFile(const std::string& path);
+
 }  // namespace sparsify

@@ -46,6 +46,7 @@ void LevelRecord::VisitFields(OptionVisitor& v) {
   v.Field("layers", layers, "cells of layers.csv");
   v.Field("speedup", speedup, "cells of speedup.csv");
   v.Field("repair", repair, "cells of repair.csv");
+  v.Field("training", training, "cells of training.csv");
   v.Field("times", times, "cells of times.csv");
 }
 
@@ -62,6 +63,7 @@ std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string
   CheckCells(record.layers, LayerColumns(), path, "layers");
   CheckCells(record.speedup, SpeedupColumns(), path, "speedup");
   CheckCells(record.repair, RepairColumns(), path, "repair");
+  CheckCells(record.training, TrainingColumns(), path, "training");
   CheckCells(record.times, TimesColumns(), path, "times");
   if (record.checkpoint_bytes == 0) return record;
   if (!fs::exists(checkpoint_path) || FileSize(checkpoint_path) != record.checkpoint_bytes) {
@@ -100,6 +102,12 @@ const Cells& RepairColumns() {
   return columns;
 }
 
+const Cells& TrainingColumns() {
+  static const Cells columns = {"sparsity", "step",          "epoch",         "loss",
+                                "top1",     "learning_rate", "mask_sparsity", "images_per_second"};
+  return columns;
+}
+
 const Cells& TimesColumns() {
   static const Cells columns = {"sparsity", "phase", "seconds", "peak_memory_MB"};
   return columns;
@@ -124,6 +132,9 @@ CsvTable SpeedupTable(const std::vector<LevelRecord>& records) {
 
 CsvTable RepairTable(const std::vector<LevelRecord>& records) {
   return Collect(records, RepairColumns(), &LevelRecord::repair);
+}
+CsvTable TrainingTable(const std::vector<LevelRecord>& records) {
+  return Collect(records, TrainingColumns(), &LevelRecord::training);
 }
 CsvTable TimesTable(const std::vector<LevelRecord>& records) {
   return Collect(records, TimesColumns(), &LevelRecord::times);

@@ -19,6 +19,7 @@ struct LevelRecord {
   std::vector<std::string> layers;
   std::vector<std::string> speedup;
   std::vector<std::string> repair;
+  std::vector<std::string> training;
   std::vector<std::string> times;
 
   void VisitFields(OptionVisitor& v);
@@ -35,6 +36,7 @@ const std::vector<std::string>& AccuracyColumns();
 const std::vector<std::string>& LayerColumns();
 const std::vector<std::string>& SpeedupColumns();
 const std::vector<std::string>& RepairColumns();
+const std::vector<std::string>& TrainingColumns();
 const std::vector<std::string>& TimesColumns();
 
 /// All records' rows as one table each.
@@ -42,6 +44,7 @@ CsvTable AccuracyTable(const std::vector<LevelRecord>& records);
 CsvTable LayerTable(const std::vector<LevelRecord>& records);
 CsvTable SpeedupTable(const std::vector<LevelRecord>& records);
 CsvTable RepairTable(const std::vector<LevelRecord>& records);
+CsvTable TrainingTable(const std::vector<LevelRecord>& records);
 CsvTable TimesTable(const std::vector<LevelRecord>& records);
 /// The columns of the speed-up table that fit a terminal or a page.
 const std::vector<std::string>& SpeedupSummaryColumns();

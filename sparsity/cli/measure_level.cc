@@ -18,10 +18,11 @@ std::string Megabytes(int64_t bytes) {
 
 std::string Milliseconds(double ms) { return fmt::format("{:.4f}", ms); }
 
-std::string MethodName(const RunConfig& config) {
-  const SparsityOptions& s = config.sparsity;
-  const std::string repair = s.reconstruction ? "/" + s.reconstruction->method : "";
-  return fmt::format("{}/{}{}", s.mask_generator.type, s.allocation.type, repair);
+std::string MethodName(const PreparedRun& run) {
+  const SparsityOptions& s = run.config.sparsity;
+  std::string work = s.reconstruction ? "/" + s.reconstruction->method : "";
+  if (run.training) work = "/" + s.scheduler.type;
+  return fmt::format("{}/{}{}", s.mask_generator.type, run.allocation.type, work);
 }
 
 /// The layers that run dense, separated by blanks.
@@ -103,7 +104,7 @@ Evaluation EvaluateNetwork(const PreparedRun& run, const Graph& graph, const std
 std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, double achieved,
                                      const Evaluation& evaluation) {
   return {run.network,
-          percent == 0 ? "dense" : MethodName(run.config),
+          percent == 0 ? "dense" : MethodName(run),
           FormatPercent(percent),
           fmt::format("{:.2f}", achieved * 100),
           fmt::format("{:.2f}", evaluation.top1),

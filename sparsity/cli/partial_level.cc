@@ -1,11 +1,10 @@
 #include "sparsity/cli/partial_level.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "reconstruction/phase_timer.h"
 #include "sparsity/base/error.h"
+#include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
 
 namespace sparsify {
@@ -50,8 +49,7 @@ void PartialLevel::Save(const Checkpoint& checkpoint, int64_t finished, bool for
 }
 
 void PartialLevel::Remove() const {
-  std::error_code ignored;
-  std::filesystem::remove(path_, ignored);
+  RemoveFile(path_);
 }
 
 }  // namespace sparsify

@@ -241,7 +241,65 @@ void CheckLearning(const RunConfig& config, const OptionsDocument& document) {
             "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
 }
 
+/// The set, and how many steps each level gets of it.
+void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
+  const RunConfig& config = run.config;
+  run.training = OpenDataset(*config.data.training, config.data.transform,
+                             ImageShape(run.model.graph), "data.training");
+  const int64_t total =
+      run.scheduler->TotalIterations(config.training->Steps(run.training->size()));
+  std::vector<double> fractions;
+  for (const double level : run.levels) fractions.push_back(level / 100);
+  std::vector<Stage> stages;
+  try {
+    stages = run.scheduler->Stages(total, fractions);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{}: {}", document.Where("sparsity.scheduler"), error.what()));
+  }
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const bool last = !run.scheduler->Continues() || i + 1 == stages.size();
+    run.steps.push_back((last ? total : stages[i + 1].first_iteration) - stages[i].first_iteration);
+  }
+}
+
+/// The published key must be the network's own input where it is given.
+void CheckInputShape(const RunConfig& config, const OptionsDocument& document, const Graph& graph) {
+  constexpr std::string_view kKey = "sparsity.scheduler.kwargs.default_input_shape";
+  if (config.sparsity.scheduler.type != "AmbaLevelPruneScheduler" || !document.Has(kKey)) return;
+  std::vector<int64_t> given = config.sparsity.scheduler.amba_level_prune.default_input_shape;
+  given.erase(given.begin());
+  const Shape image = ImageShape(graph);
+  if (Shape(given) == image) return;
+  FailUsage(document.Where(kKey),
+            "the network's input is {}, not {}; leave the key out, or give "
+            "[1, {}]",
+            image.ToString(), Shape(given).ToString(), fmt::join(image.dims(), ", "));
+}
+
+std::string DescribeTraining(const PreparedRun& run) {
+  if (!run.training) return "";
+  const TrainingOptions& training = *run.config.training;
+  int64_t steps = 0;
+  for (const int64_t of_level : run.steps) steps += of_level;
+  return fmt::format(
+      "training    {}{} steps of {} images from {} of {}, {} in all; {}, learning rate {}, {}\n",
+      run.TrainsDense() ? "from random weights first; " : "",
+      run.steps.empty() ? 0 : run.steps.front(), training.batch, run.training->size(),
+      run.config.data.training->path, steps, training.optimizer, training.lr, training.lr_schedule);
+}
+
 }  // namespace
+
+void AllocateLevels(PreparedRun& run) {
+  run.targets.clear();
+  if (run.LearnsSparsities()) run.targets.resize(run.levels.size());
+  if (run.MeasuresCurves() || run.LearnsSparsities()) return;
+  for (const double level : run.levels) {
+    run.targets.push_back(
+        Allocate(run.model.graph, run.layers, run.skipped, level / 100, run.allocation));
+  }
+}
 
 std::string PreparedRun::AllocationFiles() const {
   if (MeasuresCurves()) return "sensitivity.csv, ";
@@ -254,6 +312,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   run.allocation = AllocationOf(config.sparsity);
   if (run.MeasuresCurves()) CheckMeasuring(config, document);
   if (run.LearnsSparsities()) CheckLearning(config, document);
+  run.scheduler = MakeScheduler(config.sparsity.scheduler);
   run.levels = SweepLevels(config, document);
   run.model = LoadModelFile(config.model.path);
   RequireClassifier(run.model.graph, config.model.path);
@@ -267,22 +326,20 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
     Fail(config.model.path, "no convolution and no fully connected layer; nothing to prune");
   }
   CheckBatches(run, document);
+  CheckInputShape(config, document, graph);
   run.skipped = SkippedLayers(run.layers, config.sparsity);
   if (std::count(run.skipped.begin(), run.skipped.end(), "") == 0) {
     Fail(config.model.path, "every layer is excluded from pruning ({})",
          OrNone(SkippedByReason(run.skipped)));
   }
-  for (const double level : run.levels) {
-    if (run.MeasuresCurves() || run.LearnsSparsities()) break;
-    run.targets.push_back(Allocate(graph, run.layers, run.skipped, level / 100, run.allocation));
-  }
+  AllocateLevels(run);
   if (config.data.evaluation) {
     run.evaluation = OpenDataset(*config.data.evaluation, config.data.transform, ImageShape(graph),
                                  "data.evaluation");
   } else {
     Warn("no data.evaluation: accuracy is not measured");
   }
-  if (run.LearnsSparsities()) run.targets.resize(run.levels.size());
+  if (config.training) PrepareTraining(document, run);
   if (Repairs(config) || run.MeasuresCurves() || run.LearnsSparsities()) {
     auto& images = Repairs(config) ? run.calibration : run.measuring;
     images = OpenDataset(*config.data.calibration, config.data.transform, ImageShape(graph),
@@ -318,7 +375,7 @@ void CheckDiskSpace(const PreparedRun& run) {
 
 std::string DescribePlan(const PreparedRun& run, const std::string& folder_state) {
   const std::string& folder = run.config.output.dir;
-  return DescribeNetwork(run) + DescribeMethod(run) + DescribeLevels(run) +
+  return DescribeNetwork(run) + DescribeMethod(run) + DescribeLevels(run) + DescribeTraining(run) +
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "schedulers/scheduler.h"
 #include "sparsity/allocation/allocation.h"
 #include "sparsity/cli/run_config.h"
 #include "sparsity/data/dataset.h"
@@ -28,6 +29,9 @@ struct PreparedRun {
   std::unique_ptr<Dataset> evaluation;   // null: accuracy is not measured
   std::unique_ptr<Dataset> calibration;  // null: no repair
   std::unique_ptr<Dataset> measuring;    // for the allocation where there is no repair, else null
+  std::unique_ptr<Dataset> training;     // null: nothing is trained
+  std::unique_ptr<const Scheduler> scheduler;
+  std::vector<int64_t> steps;  // of training, by level; empty without training
   int64_t classes = 0;
 
   /// Whether the allocation needs sensitivity curves that have to be measured.
@@ -36,6 +40,8 @@ struct PreparedRun {
   }
   /// Whether the layers' sparsities are learned, level by level.
   bool LearnsSparsities() const { return allocation.type == "FCPTS"; }
+  /// Whether a dense network is trained first, from random weights.
+  bool TrainsDense() const { return training && config.training->from_scratch; }
   /// Files that the allocation leaves in the run's folder, each followed by a comma.
   std::string AllocationFiles() const;
 };
@@ -43,6 +49,10 @@ struct PreparedRun {
 /// Loads the model and opens the data; settles which layers are pruned and by how much.
 /// Throws Error for whatever does not fit.
 PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document);
+
+/// Every layer's sparsity at every level that is known from the dense weights; what is learned or
+/// measured first stays empty.
+void AllocateLevels(PreparedRun& run);
 
 /// Upper bound of the bytes of all checkpoints of the run.
 int64_t EstimateCheckpointBytes(const PreparedRun& run);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "schedulers/scheduler.h"
 #include "sparsity/base/error.h"
@@ -56,6 +57,37 @@ void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument&
             options.reconstruction->method, masks.type);
 }
 
+/// Training needs images and steps, and does the work of a repair itself.
+void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
+  const SparsityOptions& s = config.sparsity;
+  if (!config.training) {
+    if (!MakeScheduler(s.scheduler)->NeedsTraining()) return;
+    FailUsage(document.Where("sparsity.scheduler.type"),
+              "{} prunes a network while it is trained, but there is no training section; add "
+              "e.g. training: {{epochs: 10}}, or use BaseScheduler",
+              s.scheduler.type);
+  }
+  if (!config.data.training) {
+    FailUsage(document.Where("data.training"),
+              "missing; training needs labelled images, e.g. "
+              "--set data.training=\"{{type: images, path: FOLDER}}\"");
+  }
+  if (s.reconstruction) {
+    FailUsage(document.Where("sparsity.reconstruction"),
+              "repairs a network without labels, but this run trains it; remove one of "
+              "reconstruction and training");
+  }
+  if (s.progressive) {
+    FailUsage(document.Where("sparsity.progressive"),
+              "belongs to reconstruction; with training use AmbaLevelPruneScheduler to go through "
+              "sparsities one after the other");
+  }
+  config.training->Steps(1);
+  const std::vector<double>& milestones = config.training->lr_milestones;
+  if (std::is_sorted(milestones.begin(), milestones.end())) return;
+  FailUsage(document.Where("training.lr_milestones"), "must increase");
+}
+
 /// Runs `body`; an Error of it gets the place of `key` in front.
 template <class Body>
 auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
@@ -99,6 +131,7 @@ void RunConfig::VisitFields(OptionVisitor& v) {
   v.Section("model", model, "the network to prune");
   v.Section("data", data, "images and how they become network inputs");
   v.Section("sparsity", sparsity, "what is pruned, how, and how it is repaired");
+  v.OptionalSection("training", training, "labelled images train the network while it is pruned");
   v.Section("evaluation", evaluation, "how accuracy is measured");
   v.OptionalSection("benchmark", benchmark, "how speed is measured; None: not at all");
   v.Section("output", output, "where results go");
@@ -129,6 +162,7 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
   }
   CheckMethodFitsMasks(config.sparsity, document);
   WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
+  CheckTraining(config, document);
   if (NotBuilt(config.sparsity.mask_generator).empty()) {
     WithPlace(document, "sparsity.mask_generator",
               [&] { MakeMaskGenerator(config.sparsity.mask_generator); });
@@ -145,7 +179,8 @@ std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& 
   });
   std::vector<double> levels;
   for (const Stage& stage : stages) levels.push_back(PercentOf(stage.sparsity));
-  if (levels.empty()) {
+  const bool dense_only = config.training && config.training->from_scratch;
+  if (levels.empty() && !dense_only) {
     FailUsage(document.Where("sweep"),
               "no sparsity given; write sweep: [50] (percent) or kwargs.sparsity (a fraction)");
   }
@@ -161,11 +196,6 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   };
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
-  if (MakeScheduler(s.scheduler)->NeedsTraining()) {
-    add("sparsity.scheduler.type",
-        fmt::format("{} is not built yet: it needs training", s.scheduler.type),
-        "BaseScheduler prunes without it");
-  }
   if (config.benchmark) {
     for (const std::string& precision : config.benchmark->precision) {
       if (precision == "f32") continue;
@@ -174,6 +204,24 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   }
   return missing;
 }
+
+namespace {
+
+/// Keys of `training:` that others make idle.
+void AddUnusedTraining(const TrainingOptions& training,
+                       const std::function<void(std::string_view, std::string_view)>& add) {
+  if (training.optimizer != "sgd") {
+    add("training.momentum", "optimizer is not sgd");
+    add("training.nesterov", "optimizer is not sgd");
+  }
+  if (training.lr_schedule != "step") {
+    add("training.lr_milestones", "lr_schedule is not step");
+    add("training.lr_gamma", "lr_schedule is not step");
+  }
+  if (!training.augment.crop) add("training.augment.min_area", "crop is off");
+}
+
+}  // namespace
 
 std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDocument& document) {
   std::vector<std::string> unused;
@@ -207,7 +255,11 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
           fmt::format("method: {} has no use for it", repair.method));
     }
   }
-  add("data.training", "there is no training");
+  if (!config.training) {
+    add("data.training", "there is no training");
+  } else {
+    AddUnusedTraining(*config.training, add);
+  }
   return unused;
 }
 

@@ -14,6 +14,7 @@
 #include "sparsity/data/data_options.h"
 #include "sparsity/executor/measure.h"
 #include "sparsity/mask/mask_options.h"
+#include "sparsity/training/training_options.h"
 
 namespace sparsify {
 
@@ -53,6 +54,7 @@ struct RunConfig {
   ModelOptions model;
   DataOptions data;
   SparsityOptions sparsity;
+  std::optional<TrainingOptions> training;
   std::vector<double> sweep;  // percent
   EvaluationOptions evaluation;
   std::optional<BenchmarkOptions> benchmark = BenchmarkOptions{};

@@ -82,6 +82,10 @@ std::string RunFiles::LearnedSparsity(double percent) const {
   return fmt::format("{}/learned_sparsity_{}.csv", folder_, FormatPercent(percent));
 }
 
+std::string RunFiles::TrainingState(double percent) const {
+  return fmt::format("{}/records/training_{}.h5", folder_, FormatPercent(percent));
+}
+
 std::string RunFiles::Partial(double percent) const {
   return fmt::format("{}/records/sparsity_{}.partial.h5", folder_, FormatPercent(percent));
 }

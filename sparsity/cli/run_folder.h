@@ -28,6 +28,10 @@ class RunFiles {
   std::string Report() const { return folder_ + "/report.html"; }
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;
+  std::string Training() const { return folder_ + "/training.csv"; }
+  std::string Permutation() const { return folder_ + "/permutation.csv"; }
+  /// The state of a level's training; 0 is the dense network's.
+  std::string TrainingState(double percent) const;
   /// An unfinished repair of a level.
   std::string Partial(double percent) const;
   /// The record of a finished level; 0 is the dense network.

@@ -158,6 +158,42 @@ ReportSection RepairSection(const CsvTable& repair) {
   return section;
 }
 
+/// Each sparsity's rows as a curve of `column` over the steps.
+Plot TrainingPlot(const CsvTable& training, const std::string& column, const std::string& title,
+                  const std::string& y_label) {
+  Plot plot;
+  plot.title = title;
+  plot.x_label = "step";
+  plot.y_label = y_label;
+  std::vector<std::string> levels;
+  for (const auto& row : training.rows) {
+    const std::string& level = row[training.Column("sparsity")];
+    if (levels.empty() || levels.back() != level) levels.push_back(level);
+  }
+  for (const std::string& level : levels) {
+    plot.series.push_back(ColumnSeries(RowsWhere(training, "sparsity", level), "step", column,
+                                       level == "0" ? "dense" : level + " %"));
+  }
+  return plot;
+}
+
+ReportSection TrainingSection(const CsvTable& training) {
+  ReportSection section;
+  section.heading = "Training";
+  section.text =
+      "Means over the steps between two rows of training.csv, on the images as they were learned "
+      "from (augmented).";
+  section.plots = {TrainingPlot(training, "loss", "Loss in training", "loss"),
+                   TrainingPlot(training, "top1", "Accuracy in training", "top-1, %")};
+  CsvTable last = {training.header, {}};
+  for (const auto& row : training.rows) {
+    if (!last.rows.empty() && last.rows.back()[0] == row[0]) last.rows.pop_back();
+    last.rows.push_back(row);
+  }
+  section.tables.emplace_back("the last row of each sparsity", std::move(last));
+  return section;
+}
+
 /// Curves of consecutive layers, a few a picture: losses of all would hide each other.
 std::vector<Plot> SensitivityPlots(const std::vector<SensitivityCurve>& curves) {
   constexpr size_t kCurvesInPlot = 7;
@@ -231,6 +267,8 @@ Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>&
   if (!curves.empty()) report.sections.push_back(SensitivitySection(curves));
   const CsvTable repair = RepairTable(records);
   if (!repair.rows.empty()) report.sections.push_back(RepairSection(repair));
+  const CsvTable training = TrainingTable(records);
+  if (!training.rows.empty()) report.sections.push_back(TrainingSection(training));
   report.sections.push_back({"Time",
                              "Where the time of each level went, and the most memory the program "
                              "had taken by its end.",

@@ -13,6 +13,7 @@
 #include "sparsity/cli/prune_level.h"
 #include "sparsity/cli/run_curves.h"
 #include "sparsity/cli/run_report.h"
+#include "sparsity/cli/train_level.h"
 #include "sparsity/io/checkpoint.h"
 
 namespace sparsify {
@@ -66,10 +67,16 @@ void NoteBudget(const PreparedRun& run, const Checkpoint& checkpoint, double per
        100 * (1 - bytes / dense_bytes));
 }
 
+/// The scheduler's own generator, or the configuration's.
+std::shared_ptr<const MaskGenerator> GeneratorOf(const PreparedRun& run) {
+  if (auto own = run.scheduler->OwnGenerator()) return own;
+  return MakeMaskGenerator(run.config.sparsity.mask_generator);
+}
+
 }  // namespace
 
 Runner::Runner(PreparedRun& run, const RunFiles& files)
-    : run_(run), files_(files), generator_(MakeMaskGenerator(run.config.sparsity.mask_generator)) {}
+    : run_(run), files_(files), generator_(GeneratorOf(run)) {}
 
 void Runner::Run() {
   RunDense();
@@ -111,11 +118,23 @@ void Runner::Finish(LevelRecord record, double percent, bool is_new) {
   if (run_.config.benchmark) WriteCsv(SpeedupTable(records_), files_.Speedup());
   WriteCsv(LayerTable(records_), files_.Layers());
   if (run_.calibration) WriteCsv(RepairTable(records_), files_.Repair());
+  if (run_.training) WriteCsv(TrainingTable(records_), files_.Training());
   WriteCsv(TimesTable(records_), files_.Times());
+}
+
+/// The table of what is done and of what is being trained.
+void Runner::ShowTraining(double percent, const std::vector<TrainingRow>& rows) const {
+  std::vector<LevelRecord> records = records_;
+  records.emplace_back().training = TrainingCells(percent, rows);
+  WriteCsv(TrainingTable(records), files_.Training());
 }
 
 void Runner::RunDense() {
   if (Restore(0)) {
+    if (run_.TrainsDense()) {
+      run_.model = LoadCheckpoint(files_.Checkpoint(0));
+      AllocateLevels(run_);
+    }
     if (run_.evaluation) {
       dense_ = ReadDenseResult(files_.Predictions(), AccuracyTable(records_), *run_.evaluation);
     }
@@ -123,6 +142,12 @@ void Runner::RunDense() {
   }
   LevelRecord record;
   PhaseClock clock;
+  if (run_.TrainsDense()) {
+    record.training = TrainingCells(
+        0, TrainDense(
+               run_, files_, [&](const auto& rows) { ShowTraining(0, rows); }, clock));
+    AllocateLevels(run_);
+  }
   if (run_.evaluation) record.accuracy = clock.Time("evaluate", [&] { return EvaluateDense(); });
   std::vector<LayerSparsity> layers;
   for (size_t i = 0; i < run_.layers.size(); ++i) {
@@ -134,29 +159,57 @@ void Runner::RunDense() {
   record.speedup = SpeedupCells(run_, speed);
   record.layers = LayerCells(run_, 0, layers, speed);
   record.times = TimesCells(0, clock);
+  if (run_.TrainsDense()) {
+    SaveCheckpoint(run_.model, files_.Checkpoint(0));
+    record.checkpoint_bytes = FileSize(files_.Checkpoint(0));
+  }
   Finish(std::move(record), 0, true);
+  if (run_.TrainsDense()) RemoveFile(files_.TrainingState(0));
+}
+
+/// The network of a level, trained or pruned and repaired; `record` gets the rows of that.
+Checkpoint Runner::MakeLevel(size_t index, LevelRecord& record, PhaseClock& clock) {
+  const double percent = run_.levels[index];
+  if (run_.training) {
+    TrainedLevel trained = TrainLevel(
+        run_, index, files_, generator_, [&](const auto& rows) { ShowTraining(percent, rows); },
+        clock);
+    record.training = TrainingCells(percent, trained.rows);
+    return std::move(trained.checkpoint);
+  }
+  const std::optional<Checkpoint> previous = PreviousStage(index);
+  std::vector<RepairedUnit> repaired;
+  Checkpoint checkpoint =
+      PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},
+                 *generator_, repaired, clock);
+  record.repair = RepairCells(percent, repaired);
+  return checkpoint;
+}
+
+/// States that no later stage starts from, once the record of `index` is there.
+void Runner::DropTrainingStates(size_t index) const {
+  if (!run_.training) return;
+  const bool kept = run_.scheduler->Continues() && index + 1 < run_.levels.size();
+  if (!kept) RemoveFile(files_.TrainingState(run_.levels[index]));
+  if (index > 0) RemoveFile(files_.TrainingState(run_.levels[index - 1]));
 }
 
 void Runner::RunLevel(size_t index) {
   const double percent = run_.levels[index];
-  if (Restore(percent)) return;
-  const std::optional<Checkpoint> previous = PreviousStage(index);
+  if (Restore(percent)) return DropTrainingStates(index);
   PhaseClock clock = std::exchange(setup_, {});
   if (run_.LearnsSparsities()) {
     run_.targets[index] =
         clock.Time("allocation", [&] { return LearnedTargets(run_, files_, percent); });
     NoteTargets(percent, run_.targets[index]);
   }
-  std::vector<RepairedUnit> repaired;
-  Checkpoint checkpoint =
-      PruneLevel({run_, index, previous ? &*previous : nullptr, files_.Partial(percent)},
-                 *generator_, repaired, clock);
+  LevelRecord record;
+  Checkpoint checkpoint = MakeLevel(index, record, clock);
   if (run_.allocation.type == "Sensitivity" && run_.allocation.budget != "sparsity") {
     NoteBudget(run_, checkpoint, percent);
   } else {
     WarnOfMissedTarget(checkpoint);
   }
-  LevelRecord record;
   if (run_.evaluation) {
     record.accuracy = clock.Time("evaluate", [&] { return EvaluateLevel(percent, checkpoint); });
   }
@@ -164,7 +217,6 @@ void Runner::RunLevel(size_t index) {
       clock.Time("benchmark", [&] { return MeasureNetwork(run_, checkpoint.graph, percent); });
   NoteSpeed(percent, speed);
   Note("{}: time: {}", LevelName(percent), clock.Describe());
-  record.repair = RepairCells(percent, repaired);
   record.times = TimesCells(percent, clock);
   record.speedup = SpeedupCells(run_, speed);
   record.layers = LayerCells(run_, percent, checkpoint.layers, speed);
@@ -173,6 +225,7 @@ void Runner::RunLevel(size_t index) {
   record.checkpoint_bytes = FileSize(path);
   Finish(std::move(record), percent, true);
   PartialLevel(files_.Partial(percent)).Remove();
+  DropTrainingStates(index);
 }
 
 /// What a progressive level starts from: the checkpoint of the level before, as it is on disk, so

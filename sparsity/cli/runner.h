@@ -11,6 +11,7 @@
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/mask/mask_generator.h"
+#include "sparsity/training/training_state.h"
 
 namespace sparsify {
 
@@ -19,9 +20,10 @@ class Runner {
   /// Both are kept by reference. The folder must be open (OpenRunFolder).
   Runner(PreparedRun& run, const RunFiles& files);
 
-  /// Dense network, then what the allocation has to measure (`run.targets` is filled in), then
-  /// every level that has no record yet, then the report. The tables on disk hold every finished
-  /// level (sensitivity.csv: every finished layer) at all times. Polls for Ctrl-C.
+  /// Dense network (trained first if it is to be), then what the allocation has to measure
+  /// (`run.targets` is filled in), then every level that has no record yet, then the report. The
+  /// tables on disk hold every finished level (sensitivity.csv: every finished layer) at all times.
+  /// Polls for Ctrl-C.
   void Run();
 
   /// Of every finished level, the dense network first.
@@ -33,13 +35,16 @@ class Runner {
   void RunDense();
   void SettleTargets();
   void RunLevel(size_t index);
+  Checkpoint MakeLevel(size_t index, LevelRecord& record, PhaseClock& clock);
+  void DropTrainingStates(size_t index) const;
+  void ShowTraining(double percent, const std::vector<TrainingRow>& rows) const;
   std::vector<std::string> EvaluateDense();
   std::vector<std::string> EvaluateLevel(double percent, Checkpoint& checkpoint);
   std::optional<Checkpoint> PreviousStage(size_t index) const;
 
   PreparedRun& run_;
   const RunFiles& files_;
-  const std::unique_ptr<const MaskGenerator> generator_;
+  const std::shared_ptr<const MaskGenerator> generator_;
   std::vector<LevelRecord> records_;
   DenseResult dense_;
   PhaseClock setup_;  // of the whole run, counted to the first level that is done
