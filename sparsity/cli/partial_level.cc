@@ -1,5 +1,6 @@
 #include "sparsity/cli/partial_level.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "reconstruction/phase_timer.h"
@@ -48,8 +49,6 @@ void PartialLevel::Save(const Checkpoint& checkpoint, int64_t finished, bool for
   cost_ = SecondsSince(start);
 }
 
-void PartialLevel::Remove() const {
-  RemoveFile(path_);
-}
+void PartialLevel::Remove() const { RemoveFile(path_); }
 
 }  // namespace sparsify

@@ -60,13 +60,7 @@ void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument&
 /// Training needs images and steps, and does the work of a repair itself.
 void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
   const SparsityOptions& s = config.sparsity;
-  if (!config.training) {
-    if (!MakeScheduler(s.scheduler)->NeedsTraining()) return;
-    FailUsage(document.Where("sparsity.scheduler.type"),
-              "{} prunes a network while it is trained, but there is no training section; add "
-              "e.g. training: {{epochs: 10}}, or use BaseScheduler",
-              s.scheduler.type);
-  }
+  if (!config.training) return;  // MissingFeatures asks for it
   if (!config.data.training) {
     FailUsage(document.Where("data.training"),
               "missing; training needs labelled images, e.g. "
@@ -196,6 +190,12 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
   };
   const SparsityOptions& s = config.sparsity;
   add("sparsity.mask_generator.type", NotBuilt(s.mask_generator), "choose another generator");
+  if (!config.training && MakeScheduler(s.scheduler)->NeedsTraining()) {
+    add("sparsity.scheduler.type",
+        fmt::format("{} prunes a network while it is trained, but there is no training section",
+                    s.scheduler.type),
+        "add e.g. training: {epochs: 10}, or use BaseScheduler");
+  }
   if (config.benchmark) {
     for (const std::string& precision : config.benchmark->precision) {
       if (precision == "f32") continue;
