@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "schedulers/channel_magnitude.h"
 #include "schedulers/channel_moves.h"
@@ -26,13 +27,6 @@ using Kind = ChannelUse::Kind;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-void CheckPattern(int64_t n, int64_t m) {
-  if (m != kGroup || n < 1 || n >= m) {
-    FailUsage("scheduler.kwargs.allow_permutation",
-              "channels are permuted for 1:4, 2:4 and 3:4, not for {}:{}; set it to False", n, m);
-  }
 }
 
 void Append(std::vector<std::string>& names, const std::string& name) {
@@ -103,25 +97,27 @@ ChannelGroup Describe(const Network& network, const ChannelSpace& space,
   return group;
 }
 
-// Searches every block of the space and adds up what is gained.
-std::vector<int64_t> SearchSpace(const Graph& graph, const ChannelSpace& space,
-                                 const std::vector<ChannelUse>& searched,
-                                 const StripeSearchOptions& options, Random& seeds,
-                                 ChannelGroup& group) {
-  std::vector<int64_t> order(static_cast<size_t>(space.channels));
+std::vector<int64_t> InPlace(int64_t count) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
+// Searches every block of the space and adds up what is gained.
+std::vector<int64_t> SearchBlocks(const Graph& graph, const ChannelSpace& space,
+                                  const std::vector<ChannelUse>& searched,
+                                  StripeSearchOptions options, Random& seeds, ChannelGroup& group) {
+  std::vector<int64_t> order = InPlace(space.channels);
+  const std::vector<int64_t> in_place = InPlace(space.block);
   for (int64_t first = 0; first < space.channels; first += space.block) {
     const MagnitudeColumns columns = MagnitudesOf(graph, searched, first, space.block);
-    StripeSearchOptions own = options;
-    own.seed = seeds.NextBits();
-    std::vector<int64_t> in_place(static_cast<size_t>(space.block));
-    std::iota(in_place.begin(), in_place.end(), 0);
-    const StripeSearchResult found = SearchStripes(columns, own);
+    options.seed = seeds.NextBits();
+    const StripeSearchResult found = SearchStripes(columns, options);
     group.swaps += found.swaps;
     group.escapes += found.escapes;
     if (found.order == in_place) continue;
-    group.gain.permuted +=
-        KeptMagnitude(columns, found.order, own.n) - KeptMagnitude(columns, in_place, own.n);
+    group.gain.permuted += KeptMagnitude(columns, found.order, options.n) -
+                           KeptMagnitude(columns, in_place, options.n);
     for (size_t q = 0; q < found.order.size(); ++q) {
       order[static_cast<size_t>(first) + q] = first + found.order[q];
     }
@@ -129,8 +125,30 @@ std::vector<int64_t> SearchSpace(const Graph& graph, const ChannelSpace& space,
   return order;
 }
 
-bool InOrder(const std::vector<int64_t>& order) {
-  return std::is_sorted(order.begin(), order.end());
+// The group of a space, and the order that was found for its channels.
+std::pair<ChannelGroup, std::vector<int64_t>> SearchSpace(const Network& network,
+                                                          const ChannelSpace& space,
+                                                          const StripeSearchOptions& options,
+                                                          Random& seeds) {
+  const Clock::time_point start = Clock::now();
+  const auto searched = SearchedUses(network.graph, space, network.pruned);
+  ChannelGroup group = Describe(network, space, searched);
+  group.gain = GainBefore(network.graph, searched, options.n);
+  std::vector<int64_t> order;
+  if (group.skipped.empty()) {
+    order = SearchBlocks(network.graph, space, searched, options, seeds, group);
+  }
+  group.seconds = SecondsSince(start);
+  return {std::move(group), std::move(order)};
+}
+
+std::vector<ChannelSpace> SpacesWithReaders(const Graph& graph, const std::vector<Shape>& shapes) {
+  std::vector<ChannelSpace> spaces = FindChannelSpaces(graph, shapes);
+  std::erase_if(spaces, [](const ChannelSpace& space) {
+    return std::none_of(space.uses.begin(), space.uses.end(),
+                        [](const ChannelUse& use) { return use.kind == Kind::kReads; });
+  });
+  return spaces;
 }
 
 // Which layers some group that was searched reads, and why the others' channels stay.
@@ -171,11 +189,7 @@ void FinishLayers(const Network& network, int64_t n, PermutationReport& report) 
     if (!row.skipped.empty()) return;
     row.gain.permuted = KeptByLayer(network.graph.value(network.layers[at].weight).data, n);
     const auto it = reasons.find(row.layer);
-    if (it == reasons.end()) {
-      row.skipped = "its input channels are not followed";
-    } else {
-      row.skipped = it->second;
-    }
+    row.skipped = it == reasons.end() ? "its input channels are not followed" : it->second;
   });
   for (const PermutedLayer& row : report.layers) {
     report.total.plain += row.gain.plain;
@@ -186,6 +200,13 @@ void FinishLayers(const Network& network, int64_t n, PermutationReport& report) 
 
 }  // namespace
 
+void CheckPermutable(int64_t n, int64_t m) {
+  if (m != kGroup || n < 1 || n >= m) {
+    FailUsage("scheduler.kwargs.allow_permutation",
+              "channels are permuted for 1:4, 2:4 and 3:4, not for {}:{}; set it to False", n, m);
+  }
+}
+
 double PermutationGain::Efficacy() const {
   return best > plain ? (permuted - plain) / (best - plain) : 0;
 }
@@ -194,7 +215,7 @@ PermutationReport PermuteChannels(Graph& graph, const std::vector<Shape>& shapes
                                   const std::vector<Layer>& layers,
                                   const std::vector<std::string>& skipped, int64_t n, int64_t m,
                                   const StripeSearchOptions& search, const std::string& title) {
-  CheckPattern(n, m);
+  CheckPermutable(n, m);
   const Clock::time_point start = Clock::now();
   Network network{graph, layers, skipped, {}};
   for (size_t i = 0; i < layers.size(); ++i) {
@@ -206,22 +227,13 @@ PermutationReport PermuteChannels(Graph& graph, const std::vector<Shape>& shapes
   options.n = n;
   Random seeds(search.seed);
   std::vector<ChannelMove> moves;
-  std::vector<ChannelSpace> spaces = FindChannelSpaces(graph, shapes);
-  std::erase_if(spaces, [](const ChannelSpace& space) {
-    return std::none_of(space.uses.begin(), space.uses.end(),
-                        [](const ChannelUse& use) { return use.kind == Kind::kReads; });
-  });
+  std::vector<ChannelSpace> spaces = SpacesWithReaders(graph, shapes);
   Progress progress(title, std::ssize(spaces));
   for (ChannelSpace& space : spaces) {
-    const Clock::time_point group_start = Clock::now();
-    const std::vector<ChannelUse> searched = SearchedUses(graph, space, network.pruned);
-    ChannelGroup group = Describe(network, space, searched);
-    group.gain = GainBefore(graph, searched, n);
-    if (group.skipped.empty()) {
-      std::vector<int64_t> order = SearchSpace(graph, space, searched, options, seeds, group);
-      if (!InOrder(order)) moves.push_back({std::move(space), std::move(order)});
+    auto [group, order] = SearchSpace(network, space, options, seeds);
+    if (!std::is_sorted(order.begin(), order.end())) {
+      moves.push_back({std::move(space), std::move(order)});
     }
-    group.seconds = SecondsSince(group_start);
     report.groups.push_back(std::move(group));
     progress.Advance();
   }

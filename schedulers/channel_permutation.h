@@ -53,13 +53,16 @@ struct PermutationReport {
   double seconds = 0;
 };
 
+/// Throws a usage Error unless m is 4 and 1 <= n <= 3: others cannot be searched.
+void CheckPermutable(int64_t n, int64_t m);
+
 /// Permutes the channels of `graph` so that masks of n of every m input channels keep more.
 /// `skipped` gives for each of `layers` why it stays dense, or "". `shapes` holds the shape of
 /// every value (InferShapes); where the report names `copied` parameters, shapes and layers must be
 /// found anew afterwards. Channels that the network's inputs and outputs or an operator hold in
 /// place stay, with the reason in the report. `title` heads the progress line. Of `search`, n is
 /// set by the call. Deterministic for a seed, on any number of threads.
-/// Throws a usage Error unless m is 4 and 1 <= n <= 3, Error(kInterrupted) after a signal.
+/// Throws like CheckPermutable, and Error(kInterrupted) after a signal.
 PermutationReport PermuteChannels(Graph& graph, const std::vector<Shape>& shapes,
                                   const std::vector<Layer>& layers,
                                   const std::vector<std::string>& skipped, int64_t n, int64_t m,

@@ -57,6 +57,28 @@ bool MixesChannels(const Node& node, int rank) {
                                      [rank](int64_t axis) { return Normalized(axis, rank) < 2; });
 }
 
+// Operators whose output channel c is the same function of the input whatever c is. Softmax over
+// the channels sums over all of them alike.
+bool TreatsChannelsAlike(OpType type) {
+  switch (type) {
+    case OpType::kRelu:
+    case OpType::kClip:
+    case OpType::kSigmoid:
+    case OpType::kHardSigmoid:
+    case OpType::kHardSwish:
+    case OpType::kSiLU:
+    case OpType::kMaxPool:
+    case OpType::kAveragePool:
+    case OpType::kGlobalAveragePool:
+    case OpType::kSoftmax:
+    case OpType::kIdentity:
+    case OpType::kDropout:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 std::string ChannelNodeLabel(const Node& node) {
@@ -116,8 +138,6 @@ void ChannelWalk::Stop(const Node& node, std::string_view reason) {
 
 void ChannelWalk::Follow(int index) {
   const Node& node = graph_.node(index);
-  const bool moves = HasInput(node, 0) && !IsParameter(node, 0);
-  const int rank = moves ? ShapeOf(node.inputs[0]).rank() : 0;
   switch (node.type) {
     case OpType::kConv:
       return FollowConv(index);
@@ -132,33 +152,35 @@ void ChannelWalk::Follow(int index) {
     case OpType::kConcat:
       return FollowConcat(node);
     default:
-      break;
+      return FollowPlain(node);
   }
+}
+
+void ChannelWalk::FollowPlain(const Node& node) {
+  const bool follows = HasInput(node, 0) && !IsParameter(node, 0);
+  const int rank = follows ? ShapeOf(node.inputs[0]).rank() : 0;
   if (rank < 2) return Stop(node, ChannelNodeLabel(node) + " has no input with channels");
-  const Shape& in = ShapeOf(node.inputs[0]);
   switch (node.type) {
     case OpType::kFlatten:
     case OpType::kReshape:
       return FollowReshape(node);
     case OpType::kPad:
-      return PassOnIfChannelsKeepPlace(node, !PadsChannels(node, rank), "pads");
+      return PassOnUnless(PadsChannels(node, rank), node, "pads");
     case OpType::kSlice:
-      return PassOnIfChannelsKeepPlace(
-          node, !NamesChannels(node, rank, node.attributes.Ints("starts", {}).size()), "slices");
+      return PassOnUnless(NamesChannels(node, rank, node.attributes.Ints("starts", {}).size()),
+                          node, "slices");
     case OpType::kSplit:
-      return PassOnIfChannelsKeepPlace(node, Normalized(node.attributes.Int("axis", 0), rank) != 1,
-                                       "splits");
+      return PassOnUnless(Normalized(node.attributes.Int("axis", 0), rank) == 1, node, "splits");
     case OpType::kResize:
-      return PassOnIfChannelsKeepPlace(node, !ScalesChannels(node, in, ShapeOf(node.outputs[0])),
-                                       "resizes");
+      return PassOnUnless(ScalesChannels(node, ShapeOf(node.inputs[0]), ShapeOf(node.outputs[0])),
+                          node, "resizes");
     case OpType::kTranspose:
-      return PassOnIfChannelsKeepPlace(node, !TransposesChannels(node), "transposes");
+      return PassOnUnless(TransposesChannels(node), node, "transposes");
     case OpType::kReduceMean:
-      return PassOnIfChannelsKeepPlace(node, !MixesChannels(node, rank), "averages over");
-    case OpType::kLRN:
-      return PassOnIfChannelsKeepPlace(node, false, "sums over neighbouring");
+      return PassOnUnless(MixesChannels(node, rank), node, "averages over");
     default:
-      return PassOn(node);
+      if (TreatsChannelsAlike(node.type)) return PassOn(node);
+      return Stop(node, ChannelNodeLabel(node) + " mixes channels");
   }
 }
 
@@ -173,8 +195,8 @@ void ChannelWalk::PassOn(const Node& node) {
   }
 }
 
-void ChannelWalk::PassOnIfChannelsKeepPlace(const Node& node, bool keep, std::string_view what) {
-  if (keep) return PassOn(node);
+void ChannelWalk::PassOnUnless(bool moves, const Node& node, std::string_view what) {
+  if (!moves) return PassOn(node);
   Stop(node, fmt::format("{} {} channels", ChannelNodeLabel(node), what));
 }
 

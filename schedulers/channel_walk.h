@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schedulers/channel_spaces.h"
@@ -21,8 +22,10 @@ class ChannelWalk {
 
   // Each settles the layouts of the node's outputs (channel_walk.cc).
   void Follow(int index);
+  void FollowPlain(const Node& node);
   void PassOn(const Node& node);
-  void PassOnIfChannelsKeepPlace(const Node& node, bool keep, std::string_view what);
+  /// Stops where `moves`: "<node> <what> channels".
+  void PassOnUnless(bool moves, const Node& node, std::string_view what);
   void FollowReshape(const Node& node);
   void FollowConcat(const Node& node);
   void FollowJoin(int index);

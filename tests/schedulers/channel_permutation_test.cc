@@ -150,8 +150,7 @@ Between Single(OpType type, const AttributeList& attributes) {
 }
 
 TEST(PermuteChannels, RefusesWhatRearrangesChannelsWithTheReason) {
-  EXPECT_EQ(Reason(Single(OpType::kLRN, {{"size", int64_t{3}}})),
-            "LRN \"op\" sums over neighbouring channels");
+  EXPECT_EQ(Reason(Single(OpType::kLRN, {{"size", int64_t{3}}})), "LRN \"op\" mixes channels");
   EXPECT_EQ(
       Reason(Single(OpType::kSlice, {{"starts", Ints{0}}, {"ends", Ints{8}}, {"axes", Ints{1}}}),
              16, 8),
@@ -255,6 +254,11 @@ TEST(PermuteChannels, WritesItsReportAsCsv) {
 }
 
 TEST(PermuteChannels, RefusesOtherPatterns) {
+  EXPECT_EQ(MessageOf([] {
+              AmpereScheduler scheduler({.mask_calculator = "m8n4_1d", .allow_permutation = true});
+            }),
+            "scheduler.kwargs.allow_permutation: channels are permuted for 1:4, 2:4 and 3:4, not "
+            "for 4:8; set it to False");
   Graph graph = testing::SmallResidualNet();
   const auto refuse = [&](int64_t n, int64_t m) {
     return MessageOf([&] { PermuteChannels(graph, {}, {}, {}, n, m, {}, ""); });

@@ -42,6 +42,17 @@ Graph Concats(uint64_t seed) {
   return b.Finish({Classify(b, b.Conv("depthwise", high, 32, 32, 3, 1, 32, true), 32)});
 }
 
+// Layers that read and write the same channels.
+Graph Rings(uint64_t seed) {
+  GraphBuilder b("rings", seed);
+  ValueId x = ConvBnRelu(b, "stem", b.Input({3, 8, 8}), 3, 16);
+  for (const char* name : {"ring1", "ring2"}) {
+    const ValueId y = b.BatchNorm(std::string(name) + ".bn", b.Conv(name, x, 16, 16, 3), 16);
+    x = b.Relu(std::string(name) + ".relu", b.Op(OpType::kAdd, std::string(name) + ".add", {y, x}));
+  }
+  return b.Finish({Classify(b, x, 16)});
+}
+
 Graph Grouped(uint64_t seed) {
   GraphBuilder b("grouped", seed);
   const ValueId stem = ConvBnRelu(b, "stem", b.Input({3, 8, 8}), 3, 32);
@@ -105,8 +116,13 @@ Graph Constants(uint64_t seed) {
 }  // namespace
 
 std::vector<ChannelNet> ChannelNets() {
-  return {{"Residual", SmallResidualNet, 3}, {"Mobile", SmallMobileNet, 3}, {"Concats", Concats, 3},
-          {"Grouped", Grouped, 4},           {"Flattened", Flattened, 3},   {"Passes", Passes, 2},
+  return {{"Residual", SmallResidualNet, 3},
+          {"Mobile", SmallMobileNet, 3},
+          {"Concats", Concats, 3},
+          {"Rings", Rings, 1},
+          {"Grouped", Grouped, 4},
+          {"Flattened", Flattened, 3},
+          {"Passes", Passes, 2},
           {"Constants", Constants, 2}};
 }
 
