@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 
+#include "schedulers/channel_permutation.h"
 #include "schedulers/masked_rule.h"
 #include "sparsity/base/error.h"
 #include "sparsity/mask/nm_2d_mask_generator.h"
@@ -58,7 +59,9 @@ std::string AmpereSkipReason(const Layer& layer) {
 }
 
 AmpereScheduler::AmpereScheduler(const AmpereOptions& options)
-    : options_(options), calculator_(ParseMaskCalculator(options.mask_calculator)) {}
+    : options_(options), calculator_(ParseMaskCalculator(options.mask_calculator)) {
+  if (permutes()) CheckPermutable(calculator_.n, calculator_.m);
+}
 
 std::vector<Stage> AmpereScheduler::Stages(int64_t /*total_iterations*/,
                                            const std::vector<double>& /*levels*/) const {

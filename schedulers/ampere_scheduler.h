@@ -29,7 +29,7 @@ std::string AmpereSkipReason(const Layer& layer);
 
 class AmpereScheduler : public Scheduler {
  public:
-  /// Throws a usage Error when mask_calculator cannot be parsed.
+  /// Throws a usage Error when mask_calculator cannot be parsed, or not be permuted for.
   explicit AmpereScheduler(const AmpereOptions& options);
 
   std::string_view type() const override { return "AmpereScheduler"; }
