@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "sparsity/base/parallel.h"
+#include "sparsity/ops/vector_loops.h"
 
 namespace sparsify {
 namespace {
@@ -24,7 +25,7 @@ void Map(OpInputs inputs, OpOutputs outputs, F f) {
 
 float Logistic(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
-// grad_x[i] = f(x[i], grad_y[i]).
+// grad_x[i] = f(x[i], grad_y[i]); grad_x may be grad_y.
 template <class F>
 void MapGradient(OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs, F f) {
   if (grad_inputs[0] == nullptr) return;
@@ -34,6 +35,7 @@ void MapGradient(OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs, 
     const float* grad_y = grad_outputs[0]->data();
     float* grad_x = grad_inputs[0]->data();
     const int64_t end = std::min(size, (chunk + 1) * kChunk);
+    SPARSIFY_INDEPENDENT
     for (int64_t i = chunk * kChunk; i < end; ++i) grad_x[i] = f(x[i], grad_y[i]);
   });
 }

@@ -85,6 +85,7 @@ void BatchNormalizationBackward(const Node& node, OpInputs inputs, OpInputs /*ou
       if (grad_inputs[1] != nullptr) dot += PlaneDot(grad_y, x.data() + at, area);
       if (grad_inputs[0] == nullptr) continue;
       float* grad_x = grad_inputs[0]->data() + at;
+      SPARSIFY_INDEPENDENT
       for (int64_t i = 0; i < area; ++i) grad_x[i] = grad_y[i] * factor;
     }
     if (grad_inputs[1] != nullptr) {

@@ -51,6 +51,7 @@ struct InputGradient {
 
   void Fill(const float* x, const float* grad_y, int64_t count, float* grad_x) const {
     const auto [a, b, m, c] = *this;
+    SPARSIFY_INDEPENDENT
     for (int64_t i = 0; i < count; ++i) grad_x[i] = a * grad_y[i] + (b * (x[i] - m) + c);
   }
 };

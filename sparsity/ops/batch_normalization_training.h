@@ -26,7 +26,8 @@ struct BatchMoments {
 /// naming the node when a channel has a single value.
 BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y);
 
-/// Full gradients of x, scale and bias (null: not wanted), moments included; `inputs` and
+/// Full gradients of x, scale and bias (null: not wanted), moments included, that of x where
+/// grad_y lies if it is the same tensor; `inputs` and
 /// `moments` are those of the forward computation. Throws Error when gradients of the running
 /// statistics are asked for: they have none.
 void BatchNormalizationTrainBackward(const Node& node, OpInputs inputs, const BatchMoments& moments,

@@ -13,12 +13,19 @@ namespace {
 
 size_t Index(ValueId id) { return static_cast<size_t>(id); }
 
-void AddTo(Tensor& sum, const Tensor& term) {
-  constexpr int64_t kChunk = 1 << 14;
-  ParallelFor((sum.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(sum.size(), (chunk + 1) * kChunk);
-    for (int64_t i = chunk * kChunk; i < end; ++i) sum[i] += term[i];
-  });
+// Whether the gradient of each input is the gradient of the output.
+bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
+  switch (node.type) {
+    case OpType::kIdentity:
+    case OpType::kDropout:
+    case OpType::kFlatten:
+    case OpType::kReshape:
+      return true;
+    case OpType::kAdd:
+      return values[Index(node.inputs[0])]->shape() == values[Index(node.inputs[1])]->shape();
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -126,32 +133,8 @@ const Tensor& GraphPass::Output(ValueId id) const {
 class GraphPass::BackwardPass {
  public:
   BackwardPass(GraphPass& of, std::map<ValueId, Tensor>& parameter_grads)
-      : pass_(of),
-        wanted_(parameter_grads),
-        needed_(of.current_.size(), false),
-        started_(of.current_.size(), false),
-        given_(of.current_.size(), nullptr),
-        gradients_(of.current_.size()) {}
-
-  void FindNeeded() {
-    for (auto& [id, gradient] : wanted_) {
-      const bool known = id >= 0 && Index(id) < needed_.size() &&
-                         pass_.current_[Index(id)] != nullptr && !pass_.Makes(id);
-      if (!known) {
-        Fail(pass_.name_, "value {} is neither a parameter nor an input of these nodes", id);
-      }
-      gradient.Resize(pass_.current_[Index(id)]->shape());
-      needed_[Index(id)] = true;
-    }
-    for (const int index : pass_.nodes_) {
-      const Node& node = pass_.graph_.node(index);
-      const bool depends = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-        return id != kNoValue && needed_[Index(id)];
-      });
-      for (const ValueId id : node.outputs) {
-        if (depends && id != kNoValue) needed_[Index(id)] = true;
-      }
-    }
+      : pass_(of), needed_(of.current_.size(), false), gradients_(of.current_.size(), of.spare_) {
+    FindNeeded(parameter_grads);
   }
 
   void Start(ValueId id, const Tensor& gradient) {
@@ -163,36 +146,69 @@ class GraphPass::BackwardPass {
       Fail(pass_.name_, "the gradient of \"{}\" has shape {}, {} expected",
            pass_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
-    if (!needed_[Index(id)]) return;
-    given_[Index(id)] = &gradient;
-    started_[Index(id)] = true;
+    if (needed_[Index(id)]) gradients_.Lend(id, gradient);
   }
 
   void RunNode(int index) {
     const Node& node = pass_.graph_.node(index);
+    const bool reached = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      return id != kNoValue && gradients_.Has(id);
+    });
+    if (!reached) return;
+    if (PassesOn(node, pass_.current_)) {
+      for (const ValueId id : node.inputs) {
+        if (IsNeeded(id)) {
+          gradients_.PassOn(node.outputs[0], id, pass_.current_[Index(id)]->shape());
+        }
+      }
+    } else {
+      Differentiate(index, node);
+    }
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) gradients_.Drop(id);
+    }
+  }
+
+  bool IsStarted(ValueId id) const { return gradients_.Has(id); }
+
+ private:
+  void FindNeeded(std::map<ValueId, Tensor>& wanted) {
+    for (auto& [id, gradient] : wanted) {
+      const bool known = id >= 0 && Index(id) < needed_.size() &&
+                         pass_.current_[Index(id)] != nullptr && !pass_.Makes(id);
+      if (!known) {
+        Fail(pass_.name_, "value {} is neither a parameter nor an input of these nodes", id);
+      }
+      gradient.Resize(pass_.current_[Index(id)]->shape());
+      gradients_.Want(id, gradient);
+      needed_[Index(id)] = true;
+    }
+    for (const int index : pass_.nodes_) {
+      const Node& node = pass_.graph_.node(index);
+      const bool depends = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                       [&](ValueId id) { return IsNeeded(id); });
+      for (const ValueId id : node.outputs) {
+        if (depends && id != kNoValue) needed_[Index(id)] = true;
+      }
+    }
+  }
+
+  bool IsNeeded(ValueId id) const { return id != kNoValue && needed_[Index(id)]; }
+
+  void Differentiate(int index, const Node& node) {
     std::vector<const Tensor*> inputs;
     std::vector<const Tensor*> outputs;
     std::vector<const Tensor*> grad_outputs;
-    bool reached = false;
     for (const ValueId id : node.outputs) {
-      const bool has = id != kNoValue && started_[Index(id)];
       outputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
-      const Tensor* given = has ? given_[Index(id)] : nullptr;
-      grad_outputs.push_back(has && given == nullptr ? &gradients_[Index(id)] : given);
-      reached = reached || has;
+      grad_outputs.push_back(id == kNoValue ? nullptr : gradients_.Get(id));
     }
-    if (!reached) return;
     std::vector<Tensor> more(node.inputs.size());  // for values that have a gradient already
     std::vector<Tensor*> grad_inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
       inputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
-      grad_inputs.push_back(nullptr);
-      if (id == kNoValue || !needed_[Index(id)]) continue;
-      const Shape& shape = inputs.back()->shape();
-      if (started_[Index(id)]) more[i] = Spare(shape);
-      grad_inputs.back() = started_[Index(id)] ? &more[i] : &Take(id, shape);
-      started_[Index(id)] = true;
+      grad_inputs.push_back(IsNeeded(id) ? TargetOf(node, i, more[i]) : nullptr);
     }
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
@@ -202,70 +218,35 @@ class GraphPass::BackwardPass {
     }
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;
-      OwnGiven(node.inputs[i]);
-      AddTo(GradientOf(node.inputs[i]), more[i]);
-      Release(std::move(more[i]));
-    }
-    for (const ValueId id : node.outputs) {
-      if (id != kNoValue) Release(std::move(gradients_[Index(id)]));
+      gradients_.Add(node.inputs[i], more[i]);
+      gradients_.GiveBack(std::move(more[i]));
     }
   }
 
-  bool IsStarted(ValueId id) const { return started_[Index(id)]; }
-
- private:
-  Tensor& GradientOf(ValueId id) {
-    const auto it = wanted_.find(id);
-    return it == wanted_.end() ? gradients_[Index(id)] : it->second;
-  }
-
-  // Memory of an earlier gradient where there is some of this size, contents undefined.
-  Tensor Spare(const Shape& shape) {
-    Tensor tensor;
-    const auto spare = pass_.spare_.find(shape.NumElements());
-    if (spare != pass_.spare_.end()) {
-      tensor = std::move(spare->second);
-      pass_.spare_.erase(spare);
+  // Where the gradient of input i goes: `more` if that has one already.
+  Tensor* TargetOf(const Node& node, size_t i, Tensor& more) {
+    const ValueId id = node.inputs[i];
+    const Shape& shape = pass_.current_[Index(id)]->shape();
+    if (gradients_.Has(id)) {
+      more = gradients_.Take(shape);
+      return &more;
     }
-    tensor.Resize(shape);
-    return tensor;
-  }
-
-  // The gradient of `id` with this shape, contents undefined.
-  Tensor& Take(ValueId id, const Shape& shape) {
-    Tensor& gradient = GradientOf(id);
-    if (wanted_.contains(id)) {
-      gradient.Resize(shape);
-    } else {
-      gradient = Spare(shape);
+    if (i == 0 && GetOp(node.type).gradient_in_place) {
+      Tensor* target = gradients_.HandOver(node.outputs[0], id);
+      if (target != nullptr) return target;
     }
-    return gradient;
-  }
-
-  // The caller's gradient is only read: a copy takes what is to be added to it.
-  void OwnGiven(ValueId id) {
-    const Tensor* given = std::exchange(given_[Index(id)], nullptr);
-    if (given != nullptr) Take(id, given->shape()) = *given;
-  }
-
-  void Release(Tensor gradient) {
-    const int64_t size = gradient.size();
-    if (size > 0) pass_.spare_.emplace(size, std::move(gradient));
+    return &gradients_.Start(id, shape);
   }
 
   GraphPass& pass_;
-  std::map<ValueId, Tensor>& wanted_;
-  std::vector<bool> needed_;          // a wanted gradient passes through this value
-  std::vector<bool> started_;         // the gradient holds something
-  std::vector<const Tensor*> given_;  // gradients that the caller lends
-  std::vector<Tensor> gradients_;
+  std::vector<bool> needed_;  // a wanted gradient passes through this value
+  ActivationGradients gradients_;
 };
 
 void GraphPass::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
                          std::map<ValueId, Tensor>& parameter_grads) {
   if (!has_forward_) Fail(name_, "a backward pass needs a forward pass before it");
   BackwardPass pass(*this, parameter_grads);
-  pass.FindNeeded();
   for (const auto& [id, gradient] : grad_outputs) pass.Start(id, *gradient);
   for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
     pass.RunNode(*it);

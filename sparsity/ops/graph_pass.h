@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sparsity/graph/graph.h"
+#include "sparsity/ops/activation_gradients.h"
 #include "sparsity/ops/batch_normalization_training.h"
 #include "sparsity/tensor/tensor.h"
 
@@ -70,10 +71,10 @@ class GraphPass {
   std::vector<ValueId> inputs_;
   std::string name_;
   BatchNormMode mode_;
-  std::vector<Tensor> owned_;             // by ValueId: activations made here
-  std::vector<const Tensor*> current_;    // by ValueId: everything the nodes read or make
-  std::multimap<int64_t, Tensor> spare_;  // by size: gradients of earlier passes
-  std::map<int, BatchMoments> moments_;   // by node
+  std::vector<Tensor> owned_;            // by ValueId: activations made here
+  std::vector<const Tensor*> current_;   // by ValueId: everything the nodes read or make
+  SpareTensors spare_;                   // of gradients of earlier passes
+  std::map<int, BatchMoments> moments_;  // by node
   std::vector<BatchStatistics> batch_statistics_;
   int64_t input_elements_ = 0;
   bool has_forward_ = false;

@@ -29,6 +29,8 @@ struct OpDef {
   /// Null backward: the operator has no gradient here.
   void (*backward)(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
                    OpOutputs grad_inputs) = nullptr;
+  /// backward may be given one tensor as grad_outputs[0] and grad_inputs[0].
+  bool gradient_in_place = false;
 };
 
 /// The row of `type`; every OpType has one.

@@ -25,19 +25,21 @@
 namespace sparsify {
 namespace {
 
+constexpr bool kInPlace = true;
+
 // In the order of OpType.
 constexpr auto kTable = std::to_array<OpDef>({
     {OpType::kConv, ConvOutputShapes, ConvForward, ConvBackward},
     {OpType::kBatchNormalization, BatchNormalizationOutputShapes, BatchNormalizationForward,
-     BatchNormalizationBackward},
+     BatchNormalizationBackward, kInPlace},
     {OpType::kGemm, GemmOutputShapes, GemmForward, GemmBackward},
     {OpType::kMatMul, MatMulOutputShapes, MatMulForward, MatMulBackward},
-    {OpType::kRelu, SameShape, ReluForward, ReluBackward},
-    {OpType::kClip, SameShape, ClipForward, ClipBackward},
-    {OpType::kSigmoid, SameShape, SigmoidForward, SigmoidBackward},
-    {OpType::kHardSigmoid, SameShape, HardSigmoidForward, HardSigmoidBackward},
-    {OpType::kHardSwish, SameShape, HardSwishForward, HardSwishBackward},
-    {OpType::kSiLU, SameShape, SiLUForward, SiLUBackward},
+    {OpType::kRelu, SameShape, ReluForward, ReluBackward, kInPlace},
+    {OpType::kClip, SameShape, ClipForward, ClipBackward, kInPlace},
+    {OpType::kSigmoid, SameShape, SigmoidForward, SigmoidBackward, kInPlace},
+    {OpType::kHardSigmoid, SameShape, HardSigmoidForward, HardSigmoidBackward, kInPlace},
+    {OpType::kHardSwish, SameShape, HardSwishForward, HardSwishBackward, kInPlace},
+    {OpType::kSiLU, SameShape, SiLUForward, SiLUBackward, kInPlace},
     {OpType::kAdd, BroadcastOutputShapes, AddForward, AddBackward},
     {OpType::kMul, BroadcastOutputShapes, MulForward, MulBackward},
     {OpType::kConcat, ConcatOutputShapes, ConcatForward, ConcatBackward},

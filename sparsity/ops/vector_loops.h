@@ -5,6 +5,16 @@
 #include <string>
 #include <vector>
 
+// Before a loop whose iterations do not depend on each other although its arrays may be one: the
+// compiler need not look for overlaps, and vectorises it in both cases.
+#if defined(__clang__)
+#define SPARSIFY_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define SPARSIFY_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define SPARSIFY_INDEPENDENT
+#endif
+
 namespace sparsify {
 
 /// What this machine can run of "Plain", "Avx2" (with FMA) and "Avx512"; the last one is used.

@@ -138,6 +138,13 @@ TEST(BatchNormalizationTrainBackward, AgreesWithDifferences) {
       alone[k] = true;
       EXPECT_TRUE(Same(p.Backward(alone)[k], gradients[k])) << k;
     }
+    Tensor y;
+    const BatchMoments moments = p.Forward(y);
+    Tensor in_place = p.grad_y;
+    BatchNormalizationTrainBackward(
+        p.node, p.Inputs(), moments, in_place,
+        std::vector<Tensor*>{&in_place, nullptr, nullptr, nullptr, nullptr});
+    EXPECT_TRUE(Same(in_place, gradients[0]));
   }
 }
 

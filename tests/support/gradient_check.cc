@@ -43,6 +43,22 @@ Differences Differentiate(const ReferenceForward& forward, std::vector<Array> in
   return result;
 }
 
+// The gradient of the first input, written where that of the output lies.
+void ExpectInPlace(const GradientCase& c, const std::vector<const Tensor*>& inputs,
+                   const Tensor& grad_output, const Tensor& expected) {
+  const auto outputs = RunOp(c.type, inputs, c.attributes);
+  Node node{"node", c.type, {}, {static_cast<ValueId>(inputs.size())}, {}};
+  for (const auto& [key, value] : c.attributes) node.attributes.Set(key, value);
+  for (size_t i = 0; i < inputs.size(); ++i) node.inputs.push_back(static_cast<ValueId>(i));
+  Tensor gradient = grad_output;
+  std::vector<Tensor*> pointers(inputs.size(), nullptr);
+  pointers[0] = &gradient;
+  const std::vector<const Tensor*> made = {&outputs[0]};
+  const std::vector<const Tensor*> grad_outputs = {&gradient};
+  Backward(node, inputs, made, grad_outputs, pointers);
+  EXPECT_TRUE(Same(gradient, expected)) << "in place";
+}
+
 }  // namespace
 
 std::vector<Tensor> RunBackward(OpType type, const std::vector<const Tensor*>& inputs,
@@ -100,6 +116,7 @@ void ExpectGradients(const GradientCase& c, uint64_t seed) {
     const auto alone = RunBackward(c.type, inputs, c.attributes, pointers, {i});
     EXPECT_TRUE(Same(alone[i], together[i]));
   }
+  if (GetOp(c.type).gradient_in_place) ExpectInPlace(c, inputs, grad_outputs[0], together[0]);
 }
 
 }  // namespace sparsify::testing

@@ -30,7 +30,7 @@ struct GradientCase {
 /// (Σ g·y(x + h) − Σ g·y(x − h)) / 2h. The allowed error is 2 · roundings · 2^−24 ·
 /// Σ (|g · ∂y/∂x| + 0.001): the terms are measured by the same differences, and the constant
 /// stands for what those lose themselves. Each gradient is asked for alone, then all together, into
-/// memory full of NaN; both must be equal.
+/// memory full of NaN; both must be equal, and equal to that made in place where the operator can.
 void ExpectGradients(const GradientCase& c, uint64_t seed);
 
 /// Runs Forward and Backward of one node; gradients not in `wanted` stay empty.
