@@ -22,7 +22,9 @@ std::string MethodName(const PreparedRun& run) {
   const SparsityOptions& s = run.config.sparsity;
   std::string work = s.reconstruction ? "/" + s.reconstruction->method : "";
   if (run.training) work = "/" + s.scheduler.type;
-  return fmt::format("{}/{}{}", s.mask_generator.type, run.allocation.type, work);
+  const auto own = run.scheduler->OwnGenerator();
+  return fmt::format("{}/{}{}", own ? own->type() : s.mask_generator.type, run.allocation.type,
+                     work);
 }
 
 /// The layers that run dense, separated by blanks.

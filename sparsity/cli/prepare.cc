@@ -280,13 +280,20 @@ void CheckInputShape(const RunConfig& config, const OptionsDocument& document, c
 std::string DescribeTraining(const PreparedRun& run) {
   if (!run.training) return "";
   const TrainingOptions& training = *run.config.training;
-  int64_t steps = 0;
-  for (const int64_t of_level : run.steps) steps += of_level;
-  return fmt::format(
-      "training    {}{} steps of {} images from {} of {}, {} in all; {}, learning rate {}, {}\n",
-      run.TrainsDense() ? "from random weights first; " : "",
-      run.steps.empty() ? 0 : run.steps.front(), training.batch, run.training->size(),
-      run.config.data.training->path, steps, training.optimizer, training.lr, training.lr_schedule);
+  std::vector<std::string> parts;
+  if (run.TrainsDense()) {
+    parts.push_back(
+        fmt::format("{} steps from random weights", training.Steps(run.training->size())));
+  }
+  if (!run.steps.empty()) {
+    parts.push_back(fmt::format("{} steps of each {}", run.steps.front(),
+                                run.scheduler->Continues() ? "stage, one after the other"
+                                                           : "sparsity, from the dense network"));
+  }
+  return fmt::format("training    {}; {} images of {} from {}, {}, learning rate {}, {}\n",
+                     fmt::join(parts, "; "), training.batch, run.training->size(),
+                     run.config.data.training->path, training.optimizer, training.lr,
+                     training.lr_schedule);
 }
 
 }  // namespace
@@ -375,13 +382,15 @@ void CheckDiskSpace(const PreparedRun& run) {
 
 std::string DescribePlan(const PreparedRun& run, const std::string& folder_state) {
   const std::string& folder = run.config.output.dir;
-  return DescribeNetwork(run) + DescribeMethod(run) + DescribeLevels(run) + DescribeTraining(run) +
+  return DescribeNetwork(run) + DescribeMethod(run) +
+         (run.levels.empty() ? "" : DescribeLevels(run)) + DescribeTraining(run) +
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, {}resolved.yaml, report.html\n",
+             "speedup.csv, layers.csv, {}{}resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
-             FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles());
+             FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
+             run.training ? "training.csv, " : "");
 }
 
 }  // namespace sparsify

@@ -10,6 +10,7 @@
 #include "sparsity/cli/learned_targets.h"
 #include "sparsity/cli/measure_level.h"
 #include "sparsity/cli/partial_level.h"
+#include "sparsity/cli/permute_network.h"
 #include "sparsity/cli/prune_level.h"
 #include "sparsity/cli/run_curves.h"
 #include "sparsity/cli/run_report.h"
@@ -80,6 +81,7 @@ Runner::Runner(PreparedRun& run, const RunFiles& files)
 
 void Runner::Run() {
   RunDense();
+  setup_.Time("permutation", [&] { PermuteNetwork(run_, files_); });
   SettleTargets();
   for (size_t i = 0; i < run_.levels.size(); ++i) {
     ThrowIfInterrupted();
