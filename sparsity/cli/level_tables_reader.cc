@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "sparsity/allocation/csv_rows.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
 #include "sparsity/cli/run_folder.h"
+#include "sparsity/cli/table_rows.h"
 
 namespace sparsify {
 namespace {
@@ -28,45 +28,6 @@ using LevelPercents = std::vector<std::vector<double>>;
 bool Near(double a, double b, double relative) {
   return std::abs(a - b) <= relative * std::max(std::abs(a), std::abs(b));
 }
-
-/// The columns of a table by their names, whatever their order in the file.
-class TableRows {
- public:
-  TableRows(std::string path, const std::vector<std::string>& columns)
-      : path_(std::move(path)), table_(ReadCsv(path_)) {
-    for (const std::string& column : columns) {
-      const auto it = std::find(table_.header.begin(), table_.header.end(), column);
-      if (it == table_.header.end()) Fail(path_, "no column \"{}\"", column);
-    }
-  }
-
-  size_t size() const { return table_.rows.size(); }
-
-  const std::string& Text(size_t row, const std::string& column) const {
-    return table_.rows[row][table_.Column(column)];
-  }
-
-  double Number(size_t row, const std::string& column) const {
-    const std::string& text = Text(row, column);
-    const auto value = ParseCell(std::string(Trim(text)));
-    if (!value) Fail(Where(row), "{} \"{}\" is no number", column, text);
-    return *value;
-  }
-
-  double Percent(size_t row, const std::string& column) const {
-    const double value = Number(row, column);
-    if (value < 0 || value > 100) {
-      Fail(Where(row), "{} {} is no percentage in 0 … 100", column, value);
-    }
-    return value;
-  }
-
-  std::string Where(size_t row) const { return fmt::format("{}: row {}", path_, row + 1); }
-
- private:
-  std::string path_;
-  CsvTable table_;
-};
 
 /// Index of the level in the question, or −1 for another one.
 int FindLevel(const LevelQuestion& question, double level) {
@@ -193,6 +154,24 @@ std::vector<int64_t> CountSteps(const LevelQuestion& question, const std::string
   return counts;
 }
 
+/// Every step of a level must have a row of every pruned layer.
+void CheckSteps(const LevelQuestion& question, const std::vector<int64_t>& steps,
+                const std::vector<int64_t>& rows, const LevelPercents& taken,
+                const std::string& path) {
+  const auto pruned = std::count(question.skipped.begin(), question.skipped.end(), "");
+  for (size_t k = 0; k < steps.size(); ++k) {
+    const std::string level = FormatPercent(question.levels[k]);
+    if (rows[k] != steps[k] * pruned) {
+      Fail(path, "{} rows at level {} %, expected {}", rows[k], level, steps[k] * pruned);
+    }
+    for (size_t i = 0; i < taken[k].size(); ++i) {
+      if (steps[k] == 0 || !question.skipped[i].empty() || taken[k][i] >= 0) continue;
+      Fail(path, "level {} %: layer \"{}\" is missing at step {}", level, question.layers[i].name,
+           steps[k] - 1);
+    }
+  }
+}
+
 /// The layers' sparsities at each level's last step. Throws when rows are missing.
 LevelPercents ReadSteps(const LevelQuestion& question, const std::vector<int64_t>& steps,
                         const std::string& path) {
@@ -211,12 +190,7 @@ LevelPercents ReadSteps(const LevelQuestion& question, const std::vector<int64_t
     if (rows.Number(row, "step") != static_cast<double>(steps[k] - 1)) continue;
     taken[k][static_cast<size_t>(layer)] = percent;
   }
-  const auto pruned = std::count(question.skipped.begin(), question.skipped.end(), "");
-  for (size_t k = 0; k < steps.size(); ++k) {
-    if (counts[k] == steps[k] * pruned) continue;
-    Fail(path, "{} rows at level {} %, expected {}", counts[k], FormatPercent(question.levels[k]),
-         steps[k] * pruned);
-  }
+  CheckSteps(question, steps, counts, taken, path);
   return taken;
 }
 

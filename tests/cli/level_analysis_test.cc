@@ -384,6 +384,8 @@ TEST_F(LevelAnalysisTest, DamagedTablesAreSaidAndReplaced) {
             "warning: " + files_.Search() + ": row 1: step 1, expected 0" + end);
   EXPECT_THAT(said(files_.Steps(), [](CsvTable& t) { t.rows.pop_back(); }),
               AllOf(HasSubstr(files_.Steps() + ": "), HasSubstr(" rows at level 90 %, expected ")));
+  EXPECT_THAT(said(files_.Steps(), [&](CsvTable& t) { t.rows.back()[2] = conv; }),
+              HasSubstr(": level 90 %: layer \"" + layers_.back().name + "\" is missing at step "));
   EXPECT_EQ(said(files_.Steps(), [](CsvTable& t) { t.rows[0][2] = "other"; }),
             "warning: " + files_.Steps() + ": row 1: the network has no layer \"other\"" + end);
 }
