@@ -35,6 +35,8 @@ class Scheduler {
   /// over `levels` (fractions; the sweep's, or the scheduler's own table wins).
   virtual std::vector<Stage> Stages(int64_t total_iterations,
                                     const std::vector<double>& levels) const = 0;
+  /// Whether it brings the sparsities itself, in the place of the configuration's.
+  virtual bool GivesSparsities() const { return false; }
   /// Iterations of the whole run where the trainer would make `total_iterations`.
   virtual int64_t TotalIterations(int64_t total_iterations) const { return total_iterations; }
   /// Whether the stages follow each other in one training run, each starting from the weights that

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
 
@@ -81,18 +83,21 @@ std::vector<double> StrideFactors(const AllocationProblem& problem) {
   return factors;
 }
 
+std::vector<EnergyCurve> CurvesOf(const AllocationProblem& problem) {
+  std::vector<EnergyCurve> curves(problem.selected.size(), EnergyCurve(Tensor()));
+  ParallelFor(static_cast<int64_t>(curves.size()), [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    curves[at] = EnergyCurve(problem.weight(at));
+  });
+  return curves;
+}
+
 // The bisection over E, with the layers' curves at hand.
 class Search {
  public:
-  Search(const AllocationProblem& problem, LevelAllocation& result)
-      : problem_(problem),
-        result_(result),
-        curves_(problem.selected.size(), EnergyCurve(Tensor())) {
-    ParallelFor(static_cast<int64_t>(curves_.size()), [&](int64_t i) {
-      const auto at = static_cast<size_t>(i);
-      curves_[at] = EnergyCurve(problem.weight(at));
-    });
-  }
+  Search(const AllocationProblem& problem, const std::vector<EnergyCurve>& curves, double sparsity,
+         LevelAllocation& result)
+      : problem_(problem), curves_(curves), target_(sparsity), result_(result) {}
 
   void Run() {
     double low = 0;
@@ -105,28 +110,26 @@ class Search {
     do {
       result_.energy = low + (high - low) / 2;
       reached = Try(result_.energy);
-      (reached < problem_.sparsity ? low : high) = result_.energy;
+      (reached < target_ ? low : high) = result_.energy;
     } while (!IsClose(reached) && high - low >= kSmallestInterval);
-    result_.sparsity = SparsityAt(result_.energy);
+    result_.sparsity = result_.path.back().layers;
     if (!IsClose(reached)) {
       Warn("level allocation: no energy gives sparsity {:.4f} within {}; the nearest gives {:.4f}",
-           problem_.sparsity, problem_.options.tolerance, reached);
+           target_, problem_.options.tolerance, reached);
     }
   }
 
  private:
   bool IsClose(double reached) const {
-    return std::abs(reached - problem_.sparsity) <= problem_.options.tolerance;
+    return std::abs(reached - target_) <= problem_.options.tolerance;
   }
-  bool Reaches(double reached) const {
-    return reached >= problem_.sparsity - problem_.options.tolerance;
-  }
+  bool Reaches(double reached) const { return reached >= target_ - problem_.options.tolerance; }
 
   void CheckReachable(double most) const {
     if (Reaches(most)) return;
     Fail("allocation",
          "level reaches a sparsity of {:.4f} at most, with no layer above {}; asked: {:.4f}", most,
-         std::min(kMostSparse, problem_.options.max_layer_sparsity), problem_.sparsity);
+         std::min(kMostSparse, problem_.options.max_layer_sparsity), target_);
   }
 
   std::vector<double> SparsityAt(double energy) const {
@@ -139,20 +142,21 @@ class Search {
   }
 
   double Try(double energy) {
-    const std::vector<double> sparsity = SparsityAt(energy);
+    std::vector<double> sparsity = SparsityAt(energy);
     double pruned = 0;
     for (size_t i = 0; i < sparsity.size(); ++i) {
       pruned += sparsity[i] * static_cast<double>(problem_.layer(i).parameters);
     }
     const double total = static_cast<double>(std::max<int64_t>(1, problem_.TotalWeights()));
     const int step = static_cast<int>(result_.path.size());
-    result_.path.push_back({step, energy, pruned / total});
+    result_.path.push_back({step, energy, pruned / total, std::move(sparsity)});
     return pruned / total;
   }
 
   const AllocationProblem& problem_;
+  const std::vector<EnergyCurve>& curves_;
+  double target_;
   LevelAllocation& result_;
-  std::vector<EnergyCurve> curves_;
 };
 
 }  // namespace
@@ -188,11 +192,22 @@ double EnergyCurve::SparsityAt(double energy, double cap) const {
 }
 
 LevelAllocation AllocateByLevel(const AllocationProblem& problem) {
+  return AllocateByLevels(problem, {problem.sparsity}).front();
+}
+
+std::vector<LevelAllocation> AllocateByLevels(const AllocationProblem& problem,
+                                              const std::vector<double>& sparsities) {
   CheckWeightsFinite(problem);
-  LevelAllocation result;
-  result.factor = StrideFactors(problem);
-  if (!problem.selected.empty()) Search(problem, result).Run();
-  return result;
+  LevelAllocation start;
+  start.factor = StrideFactors(problem);
+  std::vector<LevelAllocation> results(sparsities.size(), start);
+  if (problem.selected.empty()) return results;
+  const std::vector<EnergyCurve> curves = CurvesOf(problem);
+  for (size_t i = 0; i < sparsities.size(); ++i) {
+    ThrowIfInterrupted();
+    Search(problem, curves, sparsities[i], results[i]).Run();
+  }
+  return results;
 }
 
 }  // namespace sparsify

@@ -12,15 +12,16 @@ namespace sparsify {
 /// One step of the search for the network-wide energy budget.
 struct LevelStep {
   int step = 0;
-  double energy = 0;    // E, percent
-  double sparsity = 0;  // Σnᵢsᵢ/Σnᵢ at that E
+  double energy = 0;           // E, percent
+  double sparsity = 0;         // Σnᵢsᵢ/Σnᵢ at that E
+  std::vector<double> layers;  // sparsity of each selected layer at that E
 };
 
 struct LevelAllocation {
   std::vector<double> sparsity;  // of each selected layer, multiples of 0.01, at most 0.99
   std::vector<double> factor;    // E_l/E of each selected layer
   double energy = 0;             // the E that was taken
-  std::vector<LevelStep> path;   // every E that was tried, in order
+  std::vector<LevelStep> path;   // every E that was tried, in order; the last is the one taken
 };
 
 /// Layer l may lose the largest share of its smallest weights whose squares sum to at most
@@ -33,6 +34,11 @@ struct LevelAllocation {
 /// the largest g; a fully connected layer has E_l = E. E starts in 0 … 100 and may pass
 /// 100 only where the factors ask for it. Throws when the caps make the sparsity unreachable.
 LevelAllocation AllocateByLevel(const AllocationProblem& problem);
+
+/// The same for each of `sparsities` (fractions) in place of problem.sparsity; the weights are
+/// looked through once.
+std::vector<LevelAllocation> AllocateByLevels(const AllocationProblem& problem,
+                                              const std::vector<double>& sparsities);
 
 /// Sparsity of a layer as a function of its energy budget, in steps of 0.01.
 class EnergyCurve {

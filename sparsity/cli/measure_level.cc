@@ -22,7 +22,7 @@ std::string MethodName(const PreparedRun& run) {
   const SparsityOptions& s = run.config.sparsity;
   std::string work = s.reconstruction ? "/" + s.reconstruction->method : "";
   if (run.training) work = "/" + s.scheduler.type;
-  const auto own = run.scheduler->OwnGenerator();
+  const auto own = run.scheduler ? run.scheduler->OwnGenerator() : nullptr;
   return fmt::format("{}/{}{}", own ? own->type() : s.mask_generator.type, run.allocation.type,
                      work);
 }

@@ -51,6 +51,7 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   const RunFiles files(config.output.dir);
   const RunIdentity identity = IdentityOf(config, run.model.graph);
   if (request.dry_run) {
+    AnalyseNetwork(run, files.Analysis(), false);
     Print(DescribePlan(run, CheckRunFolder(files, identity, run.levels, request.resume)));
     CheckDiskSpace(run);
     std::fflush(stdout);

@@ -12,6 +12,7 @@
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
+#include "sparsity/cli/level_analysis.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/graph/fold_batch_norm.h"
@@ -306,6 +307,14 @@ void AllocateLevels(PreparedRun& run) {
     run.targets.push_back(
         Allocate(run.model.graph, run.layers, run.skipped, level / 100, run.allocation));
   }
+}
+
+void AnalyseNetwork(PreparedRun& run, const std::string& folder, bool write) {
+  const SchedulerOptions& scheduler = run.config.sparsity.scheduler;
+  if (scheduler.type != "AmbaLevelPruneScheduler") return;
+  const AmbaLevelPruneOptions& options = scheduler.amba_level_prune;
+  run.targets = AnalyseLevels(run.model.graph, run.layers, run.skipped, run.levels, options,
+                              options.output_dir.empty() ? folder : options.output_dir, write);
 }
 
 std::string PreparedRun::AllocationFiles() const {

@@ -54,6 +54,11 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
 /// measured first stays empty.
 void AllocateLevels(PreparedRun& run);
 
+/// Level pruning's analysis (level_analysis.h) in the scheduler's output_dir, or in `folder` where
+/// that is empty, and its targets; other schedulers have none and nothing happens. `write` false: a
+/// dry run.
+void AnalyseNetwork(PreparedRun& run, const std::string& folder, bool write);
+
 /// Upper bound of the bytes of all checkpoints of the run.
 int64_t EstimateCheckpointBytes(const PreparedRun& run);
 

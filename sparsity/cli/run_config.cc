@@ -229,7 +229,7 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
     if (document.Has(key))
       unused.push_back(fmt::format("{}: not used, {}", document.Where(key), why));
   };
-  const bool own_table = config.sparsity.scheduler.type != "BaseScheduler";
+  const bool own_table = MakeScheduler(config.sparsity.scheduler)->GivesSparsities();
   if (own_table) add("sweep", "the scheduler gives the sparsities");
   if (own_table || !config.sweep.empty()) {
     const std::string_view giver =

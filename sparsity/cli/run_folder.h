@@ -29,6 +29,8 @@ class RunFiles {
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;
   std::string Training() const { return folder_ + "/training.csv"; }
+  /// Folder of level pruning's analysis.
+  std::string Analysis() const { return folder_ + "/analysis"; }
   std::string Permutation() const { return folder_ + "/permutation.csv"; }
   /// The state of a level's training; 0 is the dense network's.
   std::string TrainingState(double percent) const;

@@ -68,6 +68,16 @@ void NoteBudget(const PreparedRun& run, const Checkpoint& checkpoint, double per
        100 * (1 - bytes / dense_bytes));
 }
 
+/// Level pruning's checkpoint in the folder that its published key names.
+void SaveCopy(const PreparedRun& run, const Checkpoint& checkpoint, double percent) {
+  const SchedulerOptions& scheduler = run.config.sparsity.scheduler;
+  const std::string& folder = scheduler.amba_level_prune.save_dir;
+  if (scheduler.type != "AmbaLevelPruneScheduler" || folder.empty()) return;
+  MakeDirectories(folder);
+  SaveCheckpoint(checkpoint,
+                 fmt::format("{}/global_sparse_rate_{}.h5", folder, FormatPercent(percent)));
+}
+
 /// The scheduler's own generator, or the configuration's.
 std::shared_ptr<const MaskGenerator> GeneratorOf(const PreparedRun& run) {
   if (auto own = run.scheduler->OwnGenerator()) return own;
@@ -93,6 +103,7 @@ void Runner::Run() {
 
 /// Every layer's sparsity at every level, once the curves are there.
 void Runner::SettleTargets() {
+  AnalyseNetwork(run_, files_.Analysis(), true);
   curves_ = setup_.Time("sensitivity", [&] { return RunCurves(run_, files_, *generator_); });
   if (!run_.MeasuresCurves()) return;
   run_.targets.clear();
@@ -225,6 +236,7 @@ void Runner::RunLevel(size_t index) {
   const std::string path = files_.Checkpoint(percent);
   SaveCheckpoint(checkpoint, path);
   record.checkpoint_bytes = FileSize(path);
+  SaveCopy(run_, checkpoint, percent);
   Finish(std::move(record), percent, true);
   PartialLevel(files_.Partial(percent)).Remove();
   DropTrainingStates(index);

@@ -109,6 +109,34 @@ TEST(AllocateByLevel, RecordsItsSearch) {
   }
 }
 
+TEST(AllocateByLevel, EveryStepNamesItsLayersSparsities) {
+  TestNetwork net = SmallNetwork();
+  const auto result = AllocateByLevel(ProblemOf(net, 0.7, {.tolerance = 0.006}));
+  ASSERT_GE(result.path.size(), 3U);
+  for (const LevelStep& step : result.path) {
+    ASSERT_EQ(step.layers.size(), net.layers.size());
+    for (size_t i = 0; i < net.layers.size(); ++i) {
+      EXPECT_NEAR(step.layers[i], NaiveSparsity(net.weight(i), step.energy * result.factor[i]),
+                  1e-12);
+    }
+    EXPECT_NEAR(step.sparsity, Overall(net, step.layers), 1e-12);
+  }
+  EXPECT_EQ(result.path.back().layers, result.sparsity);
+}
+
+TEST(AllocateByLevels, EqualsOneLevelAtATime) {
+  const TestNetwork net = SmallNetwork();
+  const std::vector<double> sparsities = {0.9, 0.2, 0.6};
+  const auto together = AllocateByLevels(ProblemOf(net, 0), sparsities);
+  ASSERT_EQ(together.size(), 3U);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto alone = AllocateByLevel(ProblemOf(net, sparsities[i]));
+    EXPECT_EQ(together[i].sparsity, alone.sparsity);
+    EXPECT_EQ(together[i].energy, alone.energy);
+    EXPECT_EQ(together[i].path.size(), alone.path.size());
+  }
+}
+
 TEST(AllocateByLevel, SaysWhenAJumpSkipsTheTarget) {
   TestNetwork net;
   net.SetInput(8);
