@@ -2,16 +2,11 @@
 
 #include <utility>
 
+#include "schedulers/rule_support.h"
+#include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
 
 namespace sparsify {
-namespace {
-
-TrainedWeight& At(std::span<TrainedWeight> weights, int64_t i) {
-  return weights[static_cast<size_t>(i)];
-}
-
-}  // namespace
 
 MaskedRule::MaskedRule(std::string_view type, const RuleContext& context)
     : type_(type), context_(context) {}
@@ -20,11 +15,8 @@ void MaskedRule::Begin(std::span<TrainedWeight> /*weights*/, int64_t /*steps*/) 
 
 Prepared MaskedRule::Prepare(const StepInfo& info, std::span<TrainedWeight> weights) {
   const bool make = info.step == 0 || !context_.mask_is_static;
-  ParallelFor(std::ssize(weights), [&](int64_t i) {
-    TrainedWeight& weight = At(weights, i);
-    if (make) MakeMask(*context_.generator, weight.sparsity(), weight);
-    weight.ShowMasked();
-  });
+  if (make) MakeMasks(weights);
+  for (TrainedWeight& weight : weights) weight.ShowMasked();
   return {.masks = make, .reset_momentum = false};
 }
 
@@ -35,10 +27,14 @@ bool MaskedRule::Backward(const StepInfo& /*info*/, std::span<TrainedWeight> wei
 }
 
 void MaskedRule::Finish(std::span<TrainedWeight> weights) {
+  if (!context_.mask_is_static) MakeMasks(weights);
+  ShowFinal(type_, weights);
+}
+
+void MaskedRule::MakeMasks(std::span<TrainedWeight> weights) const {
   ParallelFor(std::ssize(weights), [&](int64_t i) {
-    TrainedWeight& weight = At(weights, i);
-    if (!context_.mask_is_static) MakeMask(*context_.generator, weight.sparsity(), weight);
-    weight.ShowMasked();
+    TrainedWeight& weight = weights[static_cast<size_t>(i)];
+    MakeMask(*context_.generator, weight.sparsity(), weight);
   });
 }
 
@@ -49,11 +45,10 @@ void MakeMask(const MaskGenerator& generator, double sparsity, TrainedWeight& we
 }
 
 void MaskGradients(std::span<const TrainedWeight> weights, std::span<Tensor* const> gradients) {
-  ParallelFor(std::ssize(weights), [&](int64_t i) {
-    const Tensor& keep = weights[static_cast<size_t>(i)].keep();
-    Tensor& gradient = *gradients[static_cast<size_t>(i)];
-    for (int64_t j = 0; j < gradient.size(); ++j) gradient[j] *= keep[j];
-  });
+  if (weights.size() != gradients.size()) {
+    Fail("training", "{} gradients for {} pruned weights", gradients.size(), weights.size());
+  }
+  for (size_t i = 0; i < weights.size(); ++i) weights[i].MaskGradient(*gradients[i]);
 }
 
 }  // namespace sparsify

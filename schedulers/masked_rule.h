@@ -23,6 +23,8 @@ class MaskedRule : public PruningRule {
   void Finish(std::span<TrainedWeight> weights) override;
 
  private:
+  void MakeMasks(std::span<TrainedWeight> weights) const;
+
   std::string_view type_;
   RuleContext context_;
 };
@@ -30,7 +32,7 @@ class MaskedRule : public PruningRule {
 /// The mask of `weight`'s latent values at `sparsity`; weights that are 0 already are pruned.
 void MakeMask(const MaskGenerator& generator, double sparsity, TrainedWeight& weight);
 
-/// ∂L/∂W = M ⊙ ∂L/∂Ŵ for every weight.
+/// ∂L/∂W = M ⊙ ∂L/∂Ŵ for every weight. Throws Error when their numbers differ.
 void MaskGradients(std::span<const TrainedWeight> weights, std::span<Tensor* const> gradients);
 
 }  // namespace sparsify

@@ -1,10 +1,18 @@
 #include "sparsity/mask/pruning_rule.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
 
 namespace sparsify {
+namespace {
+
+constexpr int64_t kChunk = 1 << 14;  // elements that a thread takes at once
+
+}  // namespace
 
 TrainedWeight::TrainedWeight(std::string name, Tensor weight, double sparsity,
                              const MaskContext& context)
@@ -29,14 +37,34 @@ void TrainedWeight::SetMask(Mask mask) {
     Fail(name_, "a mask of shape {} for a weight of shape {}", mask.shape().ToString(),
          latent.shape().ToString());
   }
+  if (mask == mask_) return;
   mask_ = std::move(mask);
-  for (int64_t i = 0; i < keep_.size(); ++i) keep_[i] = mask_[i] ? 1.0F : 0.0F;
+  const std::vector<uint8_t>& bytes = mask_.bytes();
+  for (int64_t i = 0; i < keep_.size(); ++i) {
+    keep_[i] = static_cast<float>((bytes[static_cast<size_t>(i / 8)] >> (i % 8)) & 1);
+  }
 }
 
 void TrainedWeight::ShowMasked() {
-  for (int64_t i = 0; i < latent.size(); ++i) {
-    effective[i] = keep_[i] != 0 ? latent[i] : 0.0F;
+  ParallelFor((latent.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t end = std::min(latent.size(), (chunk + 1) * kChunk);
+    for (int64_t i = chunk * kChunk; i < end; ++i) {
+      effective[i] = keep_[i] != 0 ? latent[i] : 0.0F;
+    }
+  });
+}
+
+void TrainedWeight::MaskGradient(Tensor& gradient) const {
+  if (gradient.shape() != latent.shape()) {
+    Fail(name_, "a gradient of shape {} for a weight of shape {}", gradient.shape().ToString(),
+         latent.shape().ToString());
   }
+  ParallelFor((latent.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t end = std::min(latent.size(), (chunk + 1) * kChunk);
+    for (int64_t i = chunk * kChunk; i < end; ++i) {
+      gradient[i] = keep_[i] != 0 ? gradient[i] : 0.0F;
+    }
+  });
 }
 
 void PruningRule::SetState(const std::map<std::string, Tensor>& state) {

@@ -39,8 +39,10 @@ class TrainedWeight {
   /// Throws Error when the shape differs.
   void SetMask(Mask mask);
 
-  /// Ŵ = W ⊙ M.
+  /// Ŵ = W ⊙ M, with +0 where M is 0 whatever W is. On all threads.
   void ShowMasked();
+  /// ∂L/∂Ŵ becomes M ⊙ ∂L/∂Ŵ. Throws Error when the shape differs. On all threads.
+  void MaskGradient(Tensor& gradient) const;
 
  private:
   std::string name_;
@@ -71,9 +73,11 @@ class PruningRule {
   virtual std::string_view type() const = 0;
 
   /// Before the first step, and before the first step of a continued run (SetState comes after).
+  /// `weights` are those that the run begins with; of a continued run, with their masks.
   virtual void Begin(std::span<TrainedWeight> weights, int64_t steps) = 0;
 
-  /// Settles mask and effective of every weight for the step.
+  /// Settles mask and effective of every weight for the step. Called for every step from that of
+  /// Begin on, in order.
   virtual Prepared Prepare(const StepInfo& info, std::span<TrainedWeight> weights) = 0;
 
   /// `gradients` hold ∂L/∂Ŵ of every weight, pruned places included, and leave as ∂L/∂W. False: the

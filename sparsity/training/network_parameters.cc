@@ -1,24 +1,53 @@
 #include "sparsity/training/network_parameters.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "sparsity/base/error.h"
 
 namespace sparsify {
+namespace {
+
+// Throws unless `state` has the names and shapes of `expected`.
+template <class Entry>
+void CheckSame(const char* what, const std::map<std::string, Entry>& expected,
+               const std::map<std::string, Entry>& state) {
+  constexpr const char* kWhere = "training state";
+  for (const auto& [name, entry] : expected) {
+    const auto it = state.find(name);
+    if (it == state.end()) {
+      Fail(kWhere, "has no {} \"{}\"; it is of another network or run", what, name);
+    }
+    if (it->second.shape() == entry.shape()) continue;
+    Fail(kWhere, "{} \"{}\" has shape {}, the network's {}", what, name,
+         it->second.shape().ToString(), entry.shape().ToString());
+  }
+  for (const auto& [name, entry] : state) {
+    if (expected.contains(name)) continue;
+    Fail(kWhere, "holds a {} \"{}\" that this run does not have; it is of another network or run",
+         what, name);
+  }
+}
+
+}  // namespace
 
 NetworkParameters::NetworkParameters(Graph& graph, const std::vector<Layer>& layers,
                                      const std::vector<double>& sparsity, uint64_t seed)
     : graph_(graph) {
+  if (!sparsity.empty() && sparsity.size() != layers.size()) {
+    Fail("training", "{} sparsities given for {} layers", sparsity.size(), layers.size());
+  }
   weights_.reserve(layers.size());  // pointers to them are kept
+  const auto known = [&](ValueId id) {
+    return std::any_of(all_.begin(), all_.end(),
+                       [id](const TrainedParameter& other) { return other.id == id; });
+  };
   const auto add = [&](ValueId id, bool decays) {
-    if (id == kNoValue || !graph.value(id).is_parameter) return;
-    for (const TrainedParameter& known : all_) {
-      if (known.id == id) return;
-    }
+    if (id == kNoValue || !graph.value(id).is_parameter || known(id)) return;
     all_.push_back({id, graph.value(id).name, &graph.mutable_value(id).data, nullptr, decays});
   };
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
+    if (known(layer.weight)) Fail(layer.name, "its weight belongs to an earlier layer, too");
     add(layer.weight, true);
     if (!sparsity.empty() && sparsity[i] >= 0) {
       const Value& value = graph.value(layer.weight);
@@ -52,25 +81,19 @@ std::map<std::string, Mask> NetworkParameters::Masks() const {
   return masks;
 }
 
-void NetworkParameters::Restore(const std::map<std::string, Tensor>& latent,
-                                const std::map<std::string, Mask>& masks) {
-  const auto take = [&](const std::string& name, Tensor& to) {
-    const auto from = latent.find(name);
-    if (from == latent.end()) Fail("training state", "\"{}\" is missing", name);
-    if (from->second.shape() != to.shape()) {
-      Fail("training state", "\"{}\" has shape {}, the network's {}", name,
-           from->second.shape().ToString(), to.shape().ToString());
-    }
-    to = from->second;
-  };
-  for (size_t id = 0; id < graph_.values().size(); ++id) {
-    Value& value = graph_.mutable_value(static_cast<ValueId>(id));
-    if (value.is_parameter) take(value.name, value.data);
-  }
+void NetworkParameters::RestoreLatent(const std::map<std::string, Tensor>& latent) {
+  CheckSame("parameter", Latent(), latent);
+  for (const auto& [name, tensor] : latent) graph_.mutable_value(IdOf(name)).data = tensor;
   for (TrainedWeight& weight : weights_) {
-    take(weight.name(), weight.latent);
-    const auto mask = masks.find(weight.name());
-    if (mask != masks.end()) weight.SetMask(mask->second);
+    weight.latent = latent.at(weight.name());
+    weight.ShowMasked();
+  }
+}
+
+void NetworkParameters::RestoreMasks(const std::map<std::string, Mask>& masks) {
+  CheckSame("mask", Masks(), masks);
+  for (TrainedWeight& weight : weights_) {
+    weight.SetMask(masks.at(weight.name()));
     weight.ShowMasked();
   }
 }

@@ -25,7 +25,7 @@ class NetworkParameters {
  public:
   /// Weights and biases of `layers`, scale and bias of batch norm. `sparsity` holds a fraction a
   /// layer, or less than 0 for one that is not pruned; empty: none is. Keeps a reference to
-  /// `graph`.
+  /// `graph`. Throws Error when there is not one for each layer.
   NetworkParameters(Graph& graph, const std::vector<Layer>& layers,
                     const std::vector<double>& sparsity, uint64_t seed);
   NetworkParameters(const NetworkParameters&) = delete;
@@ -43,9 +43,11 @@ class NetworkParameters {
   /// Every parameter of the graph by name; of a pruned weight the latent one.
   std::map<std::string, Tensor> Latent() const;
   std::map<std::string, Mask> Masks() const;
-  /// Takes over what Latent and Masks gave. Throws Error when a name or a shape does not fit.
-  void Restore(const std::map<std::string, Tensor>& latent,
-               const std::map<std::string, Mask>& masks);
+  /// Takes over what Latent gave; masks stay as they are. Throws Error naming what is missing, of
+  /// another shape or not known here, and then changes nothing.
+  void RestoreLatent(const std::map<std::string, Tensor>& latent);
+  /// The same for what Masks gave.
+  void RestoreMasks(const std::map<std::string, Mask>& masks);
 
   /// Puts Ŵ into the graph.
   void Bake();

@@ -16,6 +16,7 @@
 #include "sparsity/training/losses.h"
 #include "sparsity/training/network_parameters.h"
 #include "sparsity/training/training_batches.h"
+#include "sparsity/training/training_checks.h"
 
 namespace sparsify {
 namespace {
@@ -25,15 +26,6 @@ using Clock = std::chrono::steady_clock;
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// Sums since the last row.
-struct Interval {
-  Clock::time_point start = Clock::now();
-  double loss = 0;
-  int64_t correct = 0;
-  int64_t images = 0;
-  int64_t steps = 0;
-};
 
 int64_t CountCorrect(const Tensor& logits, const std::vector<int64_t>& labels) {
   const auto count = std::ssize(labels);
@@ -51,6 +43,8 @@ class Training {
   Training(const TrainingTask& task, const TrainingOptions& options)
       : task_(task),
         options_(options),
+        input_(task.graph.inputs[0].value),
+        scores_(ScoresOf(task.graph)),
         parameters_(task.graph, task.layers,
                     task.rule != nullptr ? task.sparsity : std::vector<double>{}, task.seed),
         optimizer_(options.Optimizer()),
@@ -66,10 +60,14 @@ class Training {
 
  private:
   void Start();
+  void SayWhatDiffers() const;
+  void MakeSteps();
+  const Batch& NextBatch(TrainingBatches& batches);
   void Step(const Batch& batch);
-  double Loss(const Batch& batch);
-  void CheckFinite(double loss);
-  std::string FirstNotFinite() const;
+  void Loss(const Batch& batch);
+  std::string FirstNotFinite(const Batch& batch) const;
+  void CheckGradients() const;
+  [[noreturn]] void FailNotFinite(int64_t step, const std::string& what) const;
   void Update(const StepInfo& info);
   void UpdateStatistics();
   void AddRow();
@@ -80,6 +78,8 @@ class Training {
 
   const TrainingTask& task_;
   const TrainingOptions& options_;
+  const ValueId input_;
+  const ValueId scores_;
   NetworkParameters parameters_;
   Optimizer optimizer_;
   GraphPass pass_;
@@ -90,7 +90,10 @@ class Training {
   int64_t step_ = 0;
   int64_t position_ = 0;
   std::vector<TrainingRow> rows_;
-  Interval interval_;
+  TrainingSums sums_;
+  Clock::time_point interval_ = Clock::now();  // sums_.seconds is what was before
+  int64_t left_out_ = 0;
+  std::optional<int64_t> saved_step_;
   Clock::time_point last_save_ = Clock::now();
   std::map<std::string, double> seconds_;
 };
@@ -103,17 +106,36 @@ void Training::Time(const char* phase, const Body& body) {
 }
 
 void Training::Start() {
+  const TrainingState none;
+  const TrainingState& start = task_.start ? *task_.start : none;
+  const bool continued = start.step > 0;
+  if (start.step < 0 || start.step > task_.steps || start.position < 0) {
+    Fail("training state", "is of step {} and image {}; this run has {} steps", start.step,
+         start.position, task_.steps);
+  }
+  if (task_.start) {
+    parameters_.RestoreLatent(start.parameters);
+    if (continued) parameters_.RestoreMasks(start.masks);
+    optimizer_.SetState(start.optimizer);
+    position_ = start.position;
+  }
   if (task_.rule != nullptr) task_.rule->Begin(parameters_.weights(), task_.steps);
-  if (!task_.start) return;
-  const TrainingState& start = *task_.start;
-  parameters_.Restore(start.parameters,
-                      start.step > 0 ? start.masks : std::map<std::string, Mask>{});
-  optimizer_.SetState(start.optimizer);
-  position_ = start.position;
-  if (start.step == 0) return;
+  if (!continued) return;
   if (task_.rule != nullptr) task_.rule->SetState(start.rule);
   step_ = start.step;
   rows_ = start.rows;
+  sums_ = start.since_row;
+}
+
+// What is decided here and not by the caller.
+void Training::SayWhatDiffers() const {
+  if (scores_ != task_.graph.outputs[0].value) {
+    Note("{}: training leaves out the Softmax at the end; the loss has its own", task_.graph.name);
+  }
+  if (options_.warm_up >= task_.steps) {
+    Warn("training.warm_up: {} steps, but the run has {}; the learning rate rises to its last step",
+         options_.warm_up, task_.steps);
+  }
 }
 
 TrainingState Training::State() const {
@@ -125,6 +147,11 @@ TrainingState Training::State() const {
   state.optimizer = optimizer_.State();
   if (task_.rule != nullptr) state.rule = task_.rule->State();
   state.rows = rows_;
+  state.since_row = sums_;
+  state.since_row.seconds += SecondsSince(interval_);
+  for (const auto& [name, tensor] : state.parameters) {
+    if (!AllFinite(tensor)) FailNotFinite(step_, "parameter " + name);
+  }
   return state;
 }
 
@@ -133,54 +160,90 @@ void Training::SaveIfDue(bool force) {
   if (!force && SecondsSince(last_save_) < options_.save_interval) return;
   Time("save", [&] { SaveTrainingState(State(), task_.state_path); });
   last_save_ = Clock::now();
+  saved_step_ = step_;
+}
+
+// The next batch that has images, all of them where the network fixes their number.
+const Batch& Training::NextBatch(TrainingBatches& batches) {
+  const bool whole = task_.graph.inputs[0].shape[0] >= 0;
+  for (int64_t seen = 0; seen < task_.data.size() + options_.batch; seen += options_.batch) {
+    const Batch& batch = batches.Next();
+    const auto count = std::ssize(batch.labels);
+    const bool taken = count > 0 && (!whole || count == options_.batch);
+    left_out_ += taken ? options_.batch - count : options_.batch;
+    if (taken) return batch;
+  }
+  Fail("data.training", "in a whole pass over {} images there is no batch {}", task_.data.size(),
+       whole ? fmt::format("of {} without a broken image", options_.batch)
+             : std::string("with an image that is not broken"));
 }
 
 // Labels in the network's numbering, then the loss of the batch, with its gradient.
-double Training::Loss(const Batch& batch) {
-  const Tensor& logits = pass_.Output(task_.graph.outputs[0].value);
+void Training::Loss(const Batch& batch) {
+  const Tensor& logits = pass_.Output(scores_);
   const int64_t classes = logits.size() / std::ssize(batch.labels);
   labels_ = batch.labels;
   for (size_t n = 0; n < labels_.size(); ++n) {
-    if (labels_[n] < 0) Fail(task_.data.NameOf(batch.indices[n]), "has no label to learn from");
+    const int64_t label = labels_[n];
+    if (label < 0) {
+      Fail(task_.data.NameOf(batch.indices[n]), "has no label; training needs one for every image");
+    }
     labels_[n] += task_.label_offset;
     if (labels_[n] >= 0 && labels_[n] < classes) continue;
-    Fail(task_.data.NameOf(batch.indices[n]), "class {} is outside the network's 0 … {}",
-         labels_[n], classes - 1);
+    Fail(task_.data.NameOf(batch.indices[n]),
+         "label {} with label_offset {} is class {}, the network has {} classes (0 … {}); check "
+         "data.transform.label_offset and the labels",
+         label, task_.label_offset, labels_[n], classes, classes - 1);
   }
   double loss = CrossEntropy(logits, labels_, options_.label_smoothing, &grad_logits_);
   if (teacher_) {
-    loss += DistillationLoss(logits, teacher_->Output(task_.teacher->outputs[0].value),
+    loss += DistillationLoss(logits, teacher_->Output(ScoresOf(*task_.teacher)),
                              options_.distillation->temperature, options_.distillation->weight,
                              &grad_logits_);
   }
-  interval_.loss += loss;
-  interval_.correct += CountCorrect(logits, labels_);
-  interval_.images += std::ssize(labels_);
-  return loss;
+  if (!std::isfinite(loss)) FailNotFinite(step_ + 1, FirstNotFinite(batch));
+  ++sums_.steps;
+  sums_.loss += loss;
+  sums_.correct += CountCorrect(logits, labels_);
+  sums_.images += std::ssize(labels_);
 }
 
-// The first layer whose output of the last forward pass is not finite.
-std::string Training::FirstNotFinite() const {
+// What the loss was computed from, the earliest first.
+std::string Training::FirstNotFinite(const Batch& batch) const {
+  const int64_t image = FirstNonFinite(batch.images);
+  if (image >= 0) {
+    const int64_t row = image / task_.data.image_shape().NumElements();
+    return "image " + task_.data.NameOf(batch.indices[static_cast<size_t>(row)]);
+  }
   for (const Layer& layer : task_.layers) {
-    if (FirstNonFinite(pass_.Output(task_.graph.node(layer.node).outputs[0])) >= 0) {
+    if (!AllFinite(pass_.Output(task_.graph.node(layer.node).outputs[0]))) {
       return "the output of layer " + layer.name;
     }
   }
-  for (const TrainedParameter& parameter : parameters_.all()) {
-    if (FirstNonFinite(gradients_.at(parameter.id)) >= 0)
-      return "the gradient of " + parameter.name;
+  if (!AllFinite(pass_.Output(scores_))) return "the network's output";
+  if (teacher_ && !AllFinite(teacher_->Output(ScoresOf(*task_.teacher)))) {
+    return "the teacher's output";
   }
   return "the loss";
 }
 
-void Training::CheckFinite(double loss) {
-  if (std::isfinite(loss)) return;
-  Fail("training", "step {}: {} is not finite; lower training.lr or set training.clip_norm{}",
-       step_ + 1, FirstNotFinite(),
-       task_.state_path.empty() ? "" : fmt::format(" ({} holds the last state)", task_.state_path));
+void Training::CheckGradients() const {
+  for (const TrainedParameter& parameter : parameters_.all()) {
+    if (AllFinite(gradients_.at(parameter.id))) continue;
+    FailNotFinite(step_ + 1, "the gradient of " + parameter.name);
+  }
+}
+
+void Training::FailNotFinite(int64_t step, const std::string& what) const {
+  Fail("training", "step {}: {} is not finite; lower training.lr or training.clip_norm{}", step,
+       what,
+       saved_step_
+           ? fmt::format(" ({} holds the state after step {})", task_.state_path, *saved_step_)
+           : std::string());
 }
 
 void Training::Update(const StepInfo& info) {
+  CheckGradients();
   std::vector<Tensor*> of_weights;
   for (const TrainedWeight& weight : parameters_.weights()) {
     of_weights.push_back(&gradients_.at(parameters_.IdOf(weight.name())));
@@ -188,9 +251,11 @@ void Training::Update(const StepInfo& info) {
   if (task_.rule != nullptr && !task_.rule->Backward(info, parameters_.weights(), of_weights)) {
     return;
   }
-  std::vector<Tensor*> all;
-  for (auto& [id, gradient] : gradients_) all.push_back(&gradient);
-  if (options_.clip_norm) CheckFinite(ClipGradients(all, *options_.clip_norm));
+  if (options_.clip_norm) {
+    std::vector<Tensor*> all;
+    for (auto& [id, gradient] : gradients_) all.push_back(&gradient);
+    if (!std::isfinite(ClipGradients(all, *options_.clip_norm))) CheckGradients();
+  }
   const bool holds = task_.rule != nullptr && task_.rule->HoldsPruned();
   for (size_t i = 0; i < parameters_.all().size(); ++i) {
     const TrainedParameter& parameter = parameters_.all()[i];
@@ -220,18 +285,14 @@ void Training::Step(const Batch& batch) {
       }
     });
   }
-  const Graph& graph = task_.graph;
   if (teacher_) {
     Time("teacher", [&] {
       teacher_->Forward({{task_.teacher->inputs[0].value, &batch.images}}, {});
     });
   }
-  Time("forward", [&] {
-    pass_.Forward({{graph.inputs[0].value, &batch.images}}, parameters_.Overrides());
-  });
-  const double loss = Loss(batch);
-  CheckFinite(loss);
-  Time("backward", [&] { pass_.Backward({{graph.outputs[0].value, &grad_logits_}}, gradients_); });
+  Time("forward", [&] { pass_.Forward({{input_, &batch.images}}, parameters_.Overrides()); });
+  Loss(batch);
+  Time("backward", [&] { pass_.Backward({{scores_, &grad_logits_}}, gradients_); });
   Time("update", [&] {
     Update(info);
     UpdateStatistics();
@@ -239,46 +300,55 @@ void Training::Step(const Batch& batch) {
 }
 
 void Training::AddRow() {
-  if (interval_.images == 0) return;
+  const auto images = static_cast<double>(sums_.images);
   TrainingRow row;
   row.step = step_;
   row.epoch = static_cast<double>(position_) / static_cast<double>(task_.data.size());
-  row.loss = interval_.loss / static_cast<double>(interval_.steps);
-  row.top1 = 100 * static_cast<double>(interval_.correct) / static_cast<double>(interval_.images);
+  row.loss = sums_.loss / static_cast<double>(sums_.steps);
+  row.top1 = 100 * static_cast<double>(sums_.correct) / images;
   row.learning_rate = options_.LearningRate(step_ - 1, task_.steps);
   row.sparsity = 100 * parameters_.Sparsity();
-  row.images_per_second = static_cast<double>(interval_.images) / SecondsSince(interval_.start);
+  row.images_per_second = images / (sums_.seconds + SecondsSince(interval_));
   if (!task_.title.empty()) {
     Verbose("{}: step {}, loss {:.4f}, top-1 {:.2f} %, sparsity {:.2f} %, {:.0f} images/s",
             task_.title, row.step, row.loss, row.top1, row.sparsity, row.images_per_second);
   }
   rows_.push_back(row);
-  interval_ = {};
+  sums_ = {};
+  interval_ = Clock::now();
   if (task_.on_row) task_.on_row(rows_);
 }
 
-TrainingResult Training::Run() {
-  Start();
+void Training::MakeSteps() {
   TrainingBatches batches(task_.data, options_.batch, options_.augment, task_.seed, position_);
   std::optional<Progress> progress;
   if (!task_.title.empty()) progress.emplace(task_.title, task_.steps - step_);
-  interval_ = {};
+  interval_ = Clock::now();
   while (step_ < task_.steps) {
     if (InterruptRequested()) {
       SaveIfDue(true);
       ThrowIfInterrupted();
     }
     const Batch* batch = nullptr;
-    Time("load", [&] { batch = &batches.Next(); });
-    if (!batch->labels.empty()) {
-      Step(*batch);
-      ++interval_.steps;
-    }
+    Time("load", [&] { batch = &NextBatch(batches); });
+    Step(*batch);
     position_ = batches.position();
     ++step_;
     if (step_ % options_.log_interval == 0 || step_ == task_.steps) AddRow();
     SaveIfDue(false);
     if (progress) progress->Advance();
+  }
+}
+
+TrainingResult Training::Run() {
+  Start();
+  SayWhatDiffers();
+  if (step_ < task_.steps) MakeSteps();
+  if (left_out_ > 0) {
+    Warn(
+        "training: {} times an image was left out of a batch because it, or one beside it, is "
+        "broken",
+        left_out_);
   }
   TrainingResult result;
   if (task_.rule != nullptr) task_.rule->Finish(parameters_.weights());
@@ -292,6 +362,7 @@ TrainingResult Training::Run() {
 }  // namespace
 
 TrainingResult Train(const TrainingTask& task, const TrainingOptions& options) {
+  CheckTraining(task, options);
   return Training(task, options).Run();
 }
 

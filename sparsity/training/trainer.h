@@ -36,7 +36,8 @@ struct TrainingTask {
   std::string title;  // of progress and messages; empty: silent
 
   /// A state of this stage to go on from (step > 0), or what an earlier stage has left (step 0:
-  /// its parameters, optimiser and position are taken over, its rule's state is not).
+  /// its parameters, optimiser and position are taken over, its masks and its rule's state are
+  /// not).
   std::optional<TrainingState> start = {};
   /// Where the state is saved every save_interval seconds and when a signal comes; empty: never.
   std::string state_path = {};
@@ -50,11 +51,15 @@ struct TrainingResult {
   std::map<std::string, double> seconds;  // wall time: "load", "forward", "backward", …
 };
 
-/// Trains. The same seed and threads give the same network, in one go or interrupted and continued.
-/// Throws Error on a label outside the network's classes or a missing one (naming the image), when
-/// the loss or a gradient is not finite (naming the step and the first layer that is not; the last
-/// saved state stays), and what the operators, the rule and the dataset throw. On Ctrl-C the state
-/// is saved before Error(kInterrupted) goes out.
+/// Trains. The same seed and threads give the same network and rows (times apart), in one go or
+/// interrupted and continued. A final Softmax is left out while training; batches lose their broken
+/// images, and a batch that has none left, or too few for a network of fixed batch size, is no
+/// step. Throws Error for what CheckTraining (training_checks.h) refuses, on a state of another
+/// network or run, on a label outside the network's classes or a missing one (naming the image),
+/// when all images are broken, when a loss, gradient or parameter is not finite (naming the step
+/// and the first image, layer or parameter that is not; the last saved state stays), and what the
+/// operators, the rule and the dataset throw. On Ctrl-C the state is saved before
+/// Error(kInterrupted) goes out.
 TrainingResult Train(const TrainingTask& task, const TrainingOptions& options);
 
 }  // namespace sparsify

@@ -58,6 +58,14 @@ void TrainingOptions::VisitFields(OptionVisitor& v) {
           "seconds between two saves of the state that --resume goes on from");
 }
 
+void TrainingOptions::Check() const {
+  for (size_t i = 1; i < lr_milestones.size(); ++i) {
+    if (lr_milestones[i] > lr_milestones[i - 1]) continue;
+    FailUsage("training.lr_milestones", "{} comes after {}; they must increase", lr_milestones[i],
+              lr_milestones[i - 1]);
+  }
+}
+
 OptimizerOptions TrainingOptions::Optimizer() const {
   OptimizerOptions options;
   options.type = optimizer;
@@ -80,11 +88,20 @@ double TrainingOptions::LearningRate(int64_t step, int64_t steps) const {
 }
 
 int64_t TrainingOptions::Steps(int64_t samples) const {
-  if (epochs.has_value() == iterations.has_value()) {
-    FailUsage("training", "give either epochs or iterations");
+  constexpr double kMost = 1e12;
+  if (epochs && iterations) {
+    FailUsage("training", "both epochs ({}) and iterations ({}) are given; leave one out", *epochs,
+              *iterations);
+  }
+  if (!epochs && !iterations) {
+    FailUsage("training", "neither epochs nor iterations is given; set one of them");
   }
   if (iterations) return *iterations;
   const double steps = *epochs * static_cast<double>(samples) / static_cast<double>(batch);
+  if (!(steps <= kMost)) {
+    FailUsage("training.epochs", "{} of {} images are {} steps; more than {} are not made", *epochs,
+              samples, steps, kMost);
+  }
   return std::max<int64_t>(1, std::llround(std::ceil(steps - 1e-9)));
 }
 

@@ -49,11 +49,15 @@ struct TrainingOptions {
 
   void VisitFields(OptionVisitor& v);
 
+  /// Throws a usage Error ("training.<key>: …") for values that are good one by one and not
+  /// together. Train calls it.
+  void Check() const;
   OptimizerOptions Optimizer() const;
-  /// Learning rate at `step` of `steps`.
+  /// Learning rate at `step` of `steps`. A warm-up that is as long as the run or longer ends with
+  /// the step before the last.
   double LearningRate(int64_t step, int64_t steps) const;
-  /// Steps in all for a set of `samples`. Throws a usage Error unless exactly one of epochs and
-  /// iterations is given.
+  /// Steps in all for a set of `samples`, at least 1; epochs are rounded up to whole steps. Throws
+  /// a usage Error unless exactly one of epochs and iterations is given, or beyond 10^12 steps.
   int64_t Steps(int64_t samples) const;
 };
 

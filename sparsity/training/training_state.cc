@@ -1,5 +1,7 @@
 #include "sparsity/training/training_state.h"
 
+#include <cmath>
+#include <set>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -10,6 +12,7 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 constexpr int64_t kRowNumbers = 7;
+constexpr int64_t kSums = 5;
 
 // Entries are numbered, and their names, which may hold anything, are a list.
 std::string Entry(const std::string& group, size_t index) {
@@ -24,9 +27,20 @@ void WriteNames(const Map& entries, const std::string& group, Hdf5File& file) {
   if (!names.empty()) file.WriteStrings(group + "/names", names);
 }
 
+// Each once, and as many as there are entries beside them.
 std::vector<std::string> ReadNames(const Hdf5File& file, const std::string& group) {
-  const std::string object = group + "/names";
-  return file.Has(object) ? file.ReadStrings(object) : std::vector<std::string>{};
+  const auto stored = std::ssize(file.List(group));
+  if (stored == 0) return {};
+  std::vector<std::string> names = file.ReadStrings(group + "/names");
+  if (std::ssize(names) != stored - 1) {
+    Fail(file.path() + ":" + group, "{} names for {} entries; the file is damaged", names.size(),
+         stored - 1);
+  }
+  const std::set<std::string> distinct(names.begin(), names.end());
+  if (distinct.size() != names.size()) {
+    Fail(file.path() + ":" + group + "/names", "a name occurs twice; the file is damaged");
+  }
+  return names;
 }
 
 void WriteTensors(const std::map<std::string, Tensor>& tensors, const std::string& group,
@@ -61,19 +75,59 @@ void WriteMasks(const std::map<std::string, Mask>& masks, Hdf5File& file) {
   }
 }
 
+Mask ReadMask(const Hdf5File& file, const std::string& object) {
+  const std::string where = file.path() + ":" + object;
+  const Hdf5Attribute attribute = file.GetAttribute(object, "shape");
+  const auto* dims = std::get_if<std::vector<int64_t>>(&attribute);
+  if (dims == nullptr) Fail(where, "its shape is no list of integers; the file is damaged");
+  try {
+    const Shape shape(*dims);
+    const Shape stored = file.Dims(object);
+    if (stored != Shape({(shape.NumElements() + 7) / 8})) {
+      Fail("mask", "shape {} does not fit {} stored bytes", shape.ToString(), stored.ToString());
+    }
+    std::vector<uint8_t> bytes(static_cast<size_t>(stored[0]));
+    file.ReadBytes(object, 0, stored[0], bytes);
+    return Mask::FromBytes(shape, bytes);
+  } catch (const Error& error) {
+    Fail(where, "{}; the file is damaged", error.what());
+  }
+}
+
 std::map<std::string, Mask> ReadMasks(const Hdf5File& file) {
   std::map<std::string, Mask> masks;
   const std::vector<std::string> names = ReadNames(file, "/masks");
   for (size_t i = 0; i < names.size(); ++i) {
-    const std::string object = Entry("/masks", i);
-    const Hdf5Attribute attribute = file.GetAttribute(object, "shape");
-    const auto* dims = std::get_if<std::vector<int64_t>>(&attribute);
-    if (dims == nullptr) Fail(file.path() + ":" + object, "shape is no list of integers");
-    std::vector<uint8_t> bytes(static_cast<size_t>(file.Dims(object).NumElements()));
-    file.ReadBytes(object, 0, std::ssize(bytes), bytes);
-    masks.emplace(names[i], Mask::FromBytes(Shape(*dims), bytes));
+    masks.emplace(names[i], ReadMask(file, Entry("/masks", i)));
   }
   return masks;
+}
+
+// A count among numbers, exact up to 2^53.
+int64_t Count(const Hdf5File& file, const std::string& object, double number) {
+  if (number >= 0 && number <= 0x1p53 && number == std::floor(number)) {
+    return static_cast<int64_t>(number);
+  }
+  Fail(file.path() + ":" + object, "{} is no count; the file is damaged", number);
+}
+
+void WriteSums(const TrainingSums& sums, Hdf5File& file) {
+  const std::vector<double> numbers = {sums.loss, static_cast<double>(sums.steps),
+                                       static_cast<double>(sums.images),
+                                       static_cast<double>(sums.correct), sums.seconds};
+  file.WriteDoubles("/since_row", {kSums}, numbers);
+}
+
+TrainingSums ReadSums(const Hdf5File& file) {
+  const std::string object = "/since_row";
+  if (file.Dims(object) != Shape({kSums})) {
+    Fail(file.path() + ":" + object, "shape {}, {} numbers expected", file.Dims(object).ToString(),
+         kSums);
+  }
+  std::vector<double> numbers(static_cast<size_t>(kSums));
+  file.ReadDoubles(object, 0, kSums, numbers);
+  return {numbers[0], Count(file, object, numbers[1]), Count(file, object, numbers[2]),
+          Count(file, object, numbers[3]), numbers[4]};
 }
 
 std::vector<double> Numbers(const TrainingRow& row) {
@@ -101,7 +155,7 @@ std::vector<TrainingRow> ReadRows(const Hdf5File& file) {
   std::vector<double> numbers(static_cast<size_t>(shape.NumElements()));
   file.ReadDoubles("/rows", 0, shape[0], numbers);
   for (size_t i = 0; i < numbers.size(); i += static_cast<size_t>(kRowNumbers)) {
-    rows.push_back({static_cast<int64_t>(numbers[i]), numbers[i + 1], numbers[i + 2],
+    rows.push_back({Count(file, "/rows", numbers[i]), numbers[i + 1], numbers[i + 2],
                     numbers[i + 3], numbers[i + 4], numbers[i + 5], numbers[i + 6]});
   }
   return rows;
@@ -110,8 +164,9 @@ std::vector<TrainingRow> ReadRows(const Hdf5File& file) {
 int64_t Integer(const Hdf5File& file, const std::string& name) {
   const Hdf5Attribute attribute = file.GetAttribute("/", name);
   const auto* value = std::get_if<int64_t>(&attribute);
-  if (value == nullptr) Fail(file.path() + ":/", "{} is no integer", name);
-  return *value;
+  if (value == nullptr) Fail(file.path() + ":/", "{} is no integer; the file is damaged", name);
+  if (*value >= 0) return *value;
+  Fail(file.path() + ":/", "{} is {}, expected a count; the file is damaged", name, *value);
 }
 
 }  // namespace
@@ -126,6 +181,7 @@ void SaveTrainingState(const TrainingState& state, const std::string& path) {
   WriteTensors(state.rule, "/rule", file);
   WriteMasks(state.masks, file);
   WriteRows(state.rows, file);
+  WriteSums(state.since_row, file);
   file.Commit();
 }
 
@@ -144,6 +200,7 @@ TrainingState LoadTrainingState(const std::string& path) {
   state.rule = ReadTensors(file, "/rule");
   state.masks = ReadMasks(file);
   state.rows = ReadRows(file);
+  state.since_row = ReadSums(file);
   return state;
 }
 

@@ -22,6 +22,15 @@ struct TrainingRow {
   double images_per_second = 0;
 };
 
+/// Sums over the steps since the last row.
+struct TrainingSums {
+  double loss = 0;
+  int64_t steps = 0;
+  int64_t images = 0;
+  int64_t correct = 0;
+  double seconds = 0;
+};
+
 struct TrainingState {
   int64_t step = 0;                          // steps made of this stage
   int64_t position = 0;                      // images taken, those of earlier stages included
@@ -30,11 +39,13 @@ struct TrainingState {
   std::map<std::string, Tensor> optimizer;  // Optimizer::State
   std::map<std::string, Tensor> rule;       // PruningRule::State
   std::vector<TrainingRow> rows;
+  TrainingSums since_row;
 };
 
 /// Atomically: an earlier file stays whole until the new one is.
 void SaveTrainingState(const TrainingState& state, const std::string& path);
-/// Throws Error naming file and object when the file is damaged or something else.
+/// Throws Error naming file and object when the file is damaged or something else. Whether the
+/// state is of this network is for Train to say.
 TrainingState LoadTrainingState(const std::string& path);
 
 }  // namespace sparsify

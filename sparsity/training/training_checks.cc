@@ -1,0 +1,89 @@
+#include "sparsity/training/training_checks.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+
+#include "sparsity/base/error.h"
+#include "sparsity/base/parallel.h"
+#include "sparsity/ops/infer_shapes.h"
+
+namespace sparsify {
+namespace {
+
+void CheckPorts(const Graph& graph) {
+  if (graph.inputs.size() == 1 && graph.outputs.size() == 1) return;
+  FailUsage(graph.name,
+            "has {} inputs and {} outputs; training needs one image input and one output of class "
+            "scores",
+            graph.inputs.size(), graph.outputs.size());
+}
+
+// The shape of the class scores for a batch.
+Shape ScoresShape(const Graph& graph, const Dataset& data, int64_t batch) {
+  CheckPorts(graph);
+  const Shape& input = graph.inputs[0].shape;
+  if (input.rank() > 0 && input[0] >= 0 && input[0] != batch) {
+    FailUsage("training.batch", "{}, but {} fixes the batch size to {}; use {}", batch, graph.name,
+              input[0], input[0]);
+  }
+  const std::vector<Shape> shapes = InferShapes(graph, batch, data.image_shape());
+  const Shape scores = shapes[static_cast<size_t>(ScoresOf(graph))];
+  if (scores.rank() < 2 || scores[0] != batch || scores[1] < 1 ||
+      scores.NumElements() != batch * scores[1]) {
+    FailUsage(graph.name, "gives {} for {} images; training needs one row of class scores each",
+              scores.ToString(), batch);
+  }
+  return scores;
+}
+
+void CheckTeacher(const TrainingTask& task, const TrainingOptions& options, const Shape& scores) {
+  if (task.teacher != nullptr && !options.distillation) {
+    FailUsage("training.distillation", "is not set, but there is a teacher; set it");
+  }
+  if (task.teacher == nullptr && options.distillation) {
+    FailUsage("training.distillation", "is set, but there is no teacher to learn from");
+  }
+  if (task.teacher == nullptr) return;
+  const Shape taught = ScoresShape(*task.teacher, task.data, options.batch);
+  if (taught == scores) return;
+  FailUsage("training.distillation", "the teacher {} gives {}, the network {}", task.teacher->name,
+            taught.ToString(), scores.ToString());
+}
+
+}  // namespace
+
+ValueId ScoresOf(const Graph& graph) {
+  const ValueId output = graph.outputs[0].value;
+  const int producer = graph.Producer(output);
+  if (producer < 0 || graph.node(producer).type != OpType::kSoftmax) return output;
+  return graph.node(producer).inputs[0];
+}
+
+void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
+  if (task.steps < 1) FailUsage("training", "{} steps, expected at least 1", task.steps);
+  options.Check();
+  if (task.data.size() < 1) Fail("data.training", "holds no images");
+  if (task.rule != nullptr && task.sparsity.size() != task.layers.size()) {
+    Fail("training", "{} sparsities given for {} layers", task.sparsity.size(), task.layers.size());
+  }
+  const Shape scores = ScoresShape(task.graph, task.data, options.batch);
+  CheckTeacher(task, options, scores);
+}
+
+bool AllFinite(const Tensor& tensor) {
+  constexpr int64_t kChunk = 1 << 14;
+  constexpr uint32_t kExponent = 0x7F800000;  // all ones: NaN or infinite
+  std::atomic<bool> finite = true;
+  ParallelFor((tensor.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t end = std::min(tensor.size(), (chunk + 1) * kChunk);
+    uint32_t bad = 0;
+    for (int64_t i = chunk * kChunk; i < end; ++i) {
+      bad |= static_cast<uint32_t>((std::bit_cast<uint32_t>(tensor[i]) & kExponent) == kExponent);
+    }
+    if (bad != 0) finite = false;
+  });
+  return finite;
+}
+
+}  // namespace sparsify

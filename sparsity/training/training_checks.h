@@ -1,0 +1,22 @@
+// What a training run is refused for before its first step, and whether numbers are still finite.
+#pragma once
+
+#include "sparsity/graph/graph.h"
+#include "sparsity/tensor/tensor.h"
+#include "sparsity/training/trainer.h"
+
+namespace sparsify {
+
+/// The class scores that a loss takes: the network's output, or what its final Softmax reads.
+ValueId ScoresOf(const Graph& graph);
+
+/// Throws Error when no step can be made: steps below 1, options that contradict each other, not
+/// one image input and one output, images or a batch size that the network (or the teacher) does
+/// not take, no row of class scores an image, a teacher with other classes, a teacher without
+/// training.distillation or the other way round, sparsities that do not match the layers.
+void CheckTraining(const TrainingTask& task, const TrainingOptions& options);
+
+/// Whether nothing is NaN or infinite. On all threads, at the speed of memory.
+bool AllFinite(const Tensor& tensor);
+
+}  // namespace sparsify
