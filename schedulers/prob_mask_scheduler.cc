@@ -23,6 +23,7 @@ constexpr double kEdge = 1e-6;  // p is this far from 0 and 1 at least, in logar
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.999;
 constexpr double kEpsilon = 1e-8;
+constexpr double kMostNorm = 3;  // of ∂L/∂p of one tensor
 
 double Inside(float p) { return std::clamp(static_cast<double>(p), kEdge, 1 - kEdge); }
 
@@ -195,20 +196,28 @@ class ProbMaskRule : public PruningRule {
 
   // An Adam step of p; `gradient` goes from ∂L/∂Ŵ to ∂L/∂W.
   void Learn(int64_t step, const Tensor& w, Tensor& gradient, Learned& learned) const {
-    const double temperature = Temperature(step);
     const double n = static_cast<double>(step + 1);
     const double rate = options_.learning_rate * (1 + std::cos(std::numbers::pi * Part(step))) / 2 *
                         std::sqrt(1 - std::pow(kBeta2, n)) / (1 - std::pow(kBeta1, n));
+    Tensor slopes(w.shape());
+    double squares = 0;
     for (int64_t j = 0; j < w.size(); ++j) {
       const float m = learned.relaxed[j];
-      float& p = learned.probability[j];
-      const double g = static_cast<double>(gradient[j]) * w[j] * RelaxedSlope(p, m, temperature);
+      const double g = static_cast<double>(gradient[j]) * w[j] *
+                       RelaxedSlope(learned.probability[j], m, Temperature(step));
+      slopes[j] = static_cast<float>(g);
+      squares += g * g;
+      gradient[j] *= m;
+    }
+    const double scale = std::min(1.0, kMostNorm / std::sqrt(std::max(squares, 1e-30)));
+    for (int64_t j = 0; j < w.size(); ++j) {
+      const double g = scale * slopes[j];
       const double mean = kBeta1 * learned.mean[j] + (1 - kBeta1) * g;
       const double square = kBeta2 * learned.square[j] + (1 - kBeta2) * g * g;
+      float& p = learned.probability[j];
       p = static_cast<float>(p - rate * mean / (std::sqrt(square) + kEpsilon));
       learned.mean[j] = static_cast<float>(mean);
       learned.square[j] = static_cast<float>(square);
-      gradient[j] *= m;
     }
   }
 

@@ -84,7 +84,7 @@ struct STROptions {
 /// ProbMaskScheduler: a learned probability for every weight to stay.
 struct ProbMaskOptions {
   std::string budget = "network";
-  double learning_rate = 0.006;
+  double learning_rate = 0.02;
   double begin = 0.16;
   double ramp_end = 0.6;
   double end = 0.8;

@@ -143,15 +143,22 @@ TEST(ProbMaskScheduler, LearnsFromTheEstimatorOfThePaper) {
   SampleRelaxed(p, temperature, 7, 0, 1, m);
   Tensor* pointer = &gradient;
   EXPECT_TRUE(rule->Backward({1, 100, 0.1}, training.weights, {&pointer, 1}));
-  const auto state = rule->State();
+  std::vector<double> slopes;
+  double squares = 0;
   for (int64_t j = 0; j < w.size(); ++j) {
     const double shown = static_cast<double>(m[j]) * w[j];
     EXPECT_NEAR(training.weights[0].effective[j], shown, 1e-6);
     EXPECT_NEAR(gradient[j], (shown - a[j]) * m[j], 1e-5);
     const double q = p[j];
-    const double slope = (shown - a[j]) * w[j] * m[j] * (1 - m[j]) / (temperature * q * (1 - q));
+    slopes.push_back((shown - a[j]) * w[j] * m[j] * (1 - m[j]) / (temperature * q * (1 - q)));
+    squares += slopes.back() * slopes.back();
+  }
+  ASSERT_GT(squares, 9) << "the norm is to be bounded";
+  const auto state = rule->State();
+  for (int64_t j = 0; j < w.size(); ++j) {
+    const double slope = slopes[static_cast<size_t>(j)] * 3 / std::sqrt(squares);
     EXPECT_NEAR(state.at("layer0.weight.mean")[j], 0.1 * slope, 1e-5 + 1e-4 * std::abs(slope));
-    const double moved = state.at("layer0.weight.probability")[j] - q;
+    const double moved = state.at("layer0.weight.probability")[j] - p[j];
     EXPECT_TRUE(std::abs(slope) < 1e-3 || moved * slope < 0) << j;
   }
 }

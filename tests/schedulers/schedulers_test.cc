@@ -214,5 +214,40 @@ TEST(SchedulerOptions, ReadThePublishedBlocks) {
   EXPECT_EQ(ampere.ampere.verbosity, 2);
 }
 
+// Every key of the further schedulers as it is written; what the visitor refuses has its line.
+TEST(SchedulerOptions, ReadTheFurtherBlocks) {
+  const auto read = [](const std::string& type, const std::string& kwargs) {
+    SchedulerOptions options;
+    OptionsDocument::FromText("type: " + type + "\nkwargs: {" + kwargs + "}\n", "block")
+        .Read(options);
+    EXPECT_EQ(MakeScheduler(options)->type(), type);
+    EXPECT_THAT(Levels(MakeScheduler(options)->Stages(100, {0.5, 0.9})), ElementsAre(0.5, 0.9));
+    EXPECT_THAT(FirstIterations(MakeScheduler(options)->Stages(100, {0.5, 0.9})),
+                ElementsAre(0, 0));
+    return options;
+  };
+  EXPECT_EQ(read("PolynomialScheduler",
+                 "initial_sparsity: 0.2, begin: 0.1, end: 0.9, frequency: 5, power: 1")
+                .polynomial.frequency,
+            5);
+  EXPECT_EQ(read("RigLScheduler", "alpha: 0.2, delta_t: 50, end: 0.5").rigl.delta_t, 50);
+  EXPECT_EQ(read("ACDCScheduler",
+                 "warm_up: 0, phase: 0.1, last_decompressed: 0.2, "
+                 "last_compressed: 0.3")
+                .acdc.last_compressed,
+            0.3);
+  EXPECT_FALSE(
+      read("STRScheduler", "initial: -3200, learning_rate: 0.5, decay: 0.1, steer: False, end: 1")
+          .str.steer);
+  EXPECT_EQ(read("ProbMaskScheduler",
+                 "budget: layer, learning_rate: 0.006, begin: 0.1, "
+                 "ramp_end: 0.5, end: 0.7, last_temperature: 0.1")
+                .prob_mask.budget,
+            "layer");
+  EXPECT_EQ(read("ADMMScheduler", "rho: 0.1, interval: 10, end: 0.5").admm.rho, 0.1);
+  EXPECT_EQ(MessageOf([&] { read("RigLScheduler", "delta_t: 1"); }),
+            "block:2:19: kwargs.delta_t: 1 is out of range, expected ≥ 2");
+}
+
 }  // namespace
 }  // namespace sparsify

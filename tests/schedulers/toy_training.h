@@ -14,6 +14,7 @@
 #include "schedulers/scheduler.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
+#include "sparsity/base/parallel.h"
 #include "sparsity/base/random.h"
 #include "sparsity/mask/normal_mask_generator.h"
 
@@ -149,7 +150,7 @@ inline void ExpectSameBits(const Tensor& a, const Tensor& b, const std::string& 
 }
 
 /// A run of 20 steps, and one that is broken off after each number of them and continued by another
-/// rule with other objects, end in the same bits.
+/// rule with other objects on one thread, end in the same bits.
 inline void ExpectContinues(const Scheduler& scheduler, const RuleContext& context) {
   constexpr int64_t kSteps = 20;
   LogCapture quiet;
@@ -159,6 +160,7 @@ inline void ExpectContinues(const Scheduler& scheduler, const RuleContext& conte
   rule->Begin(whole.weights, kSteps);
   whole.Run(*rule, 0, kSteps, kSteps);
   rule->Finish(whole.weights);
+  SetThreads(1);
   for (int64_t broken = 1; broken < kSteps; ++broken) {
     ToyTraining first(targets);
     const auto before = scheduler.MakeRule(context);
@@ -179,6 +181,7 @@ inline void ExpectContinues(const Scheduler& scheduler, const RuleContext& conte
       EXPECT_EQ(whole.weights[i].mask(), second.weights[i].mask()) << what;
     }
   }
+  SetThreads(0);
 }
 
 /// What NormalMaskGenerator prunes of `count` at a sparsity that is a whole number of percent.
