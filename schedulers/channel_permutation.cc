@@ -22,6 +22,7 @@ namespace sparsify {
 namespace {
 
 constexpr int64_t kGroup = 4;
+constexpr int64_t kLargeBlock = 1 << 18;  // elements
 using Clock = std::chrono::steady_clock;
 using Kind = ChannelUse::Kind;
 
@@ -103,43 +104,102 @@ std::vector<int64_t> InPlace(int64_t count) {
   return order;
 }
 
-// Searches every block of the space and adds up what is gained.
-std::vector<int64_t> SearchBlocks(const Graph& graph, const ChannelSpace& space,
-                                  const std::vector<ChannelUse>& searched,
-                                  StripeSearchOptions options, Random& seeds, ChannelGroup& group) {
-  std::vector<int64_t> order = InPlace(space.channels);
-  const std::vector<int64_t> in_place = InPlace(space.block);
-  for (int64_t first = 0; first < space.channels; first += space.block) {
-    const MagnitudeColumns columns = MagnitudesOf(graph, searched, first, space.block);
-    options.seed = seeds.NextBits();
-    const StripeSearchResult found = SearchStripes(columns, options);
-    group.swaps += found.swaps;
-    group.escapes += found.escapes;
-    if (found.order == in_place) continue;
-    group.gain.permuted += KeptMagnitude(columns, found.order, options.n) -
-                           KeptMagnitude(columns, in_place, options.n);
-    for (size_t q = 0; q < found.order.size(); ++q) {
-      order[static_cast<size_t>(first) + q] = first + found.order[q];
-    }
+// A space, the layers that the search serves, and what comes of it.
+struct SearchedSpace {
+  ChannelSpace space;
+  std::vector<ChannelUse> uses;
+  ChannelGroup group;
+  std::vector<int64_t> order;
+};
+
+// Channels of a space that may exchange places.
+struct SearchedBlock {
+  SearchedSpace* of = nullptr;
+  int64_t first = 0;
+  StripeSearchOptions options;
+  StripeSearchResult found;
+  double gained = 0;
+  double seconds = 0;
+
+  // Worth several threads by itself.
+  bool IsLarge() const {
+    int64_t rows = 0;
+    for (const ChannelUse& use : of->uses) rows += use.outer * use.taps;
+    return rows * of->space.block > kLargeBlock;
   }
-  return order;
+};
+
+void Search(const Graph& graph, SearchedBlock& block) {
+  const Clock::time_point start = Clock::now();
+  const int64_t count = block.of->space.block;
+  const MagnitudeColumns columns = MagnitudesOf(graph, block.of->uses, block.first, count);
+  block.found = SearchStripes(columns, block.options);
+  const std::vector<int64_t> in_place = InPlace(count);
+  if (block.found.order != in_place) {
+    block.gained = KeptMagnitude(columns, block.found.order, block.options.n) -
+                   KeptMagnitude(columns, in_place, block.options.n);
+  }
+  block.seconds = SecondsSince(start);
 }
 
-// The group of a space, and the order that was found for its channels.
-std::pair<ChannelGroup, std::vector<int64_t>> SearchSpace(const Network& network,
-                                                          const ChannelSpace& space,
-                                                          const StripeSearchOptions& options,
-                                                          Random& seeds) {
-  const Clock::time_point start = Clock::now();
-  const auto searched = SearchedUses(network.graph, space, network.pruned);
-  ChannelGroup group = Describe(network, space, searched);
-  group.gain = GainBefore(network.graph, searched, options.n);
-  std::vector<int64_t> order;
-  if (group.skipped.empty()) {
-    order = SearchBlocks(network.graph, space, searched, options, seeds, group);
+std::vector<SearchedBlock> BlocksOf(std::vector<SearchedSpace>& spaces,
+                                    const StripeSearchOptions& options) {
+  Random seeds(options.seed);
+  std::vector<SearchedBlock> blocks;
+  for (SearchedSpace& space : spaces) {
+    if (!space.group.skipped.empty()) continue;
+    for (int64_t first = 0; first < space.space.channels; first += space.space.block) {
+      SearchedBlock& block = blocks.emplace_back();
+      block.of = &space;
+      block.first = first;
+      block.options = options;
+      block.options.seed = seeds.NextBits();
+    }
   }
-  group.seconds = SecondsSince(start);
-  return {std::move(group), std::move(order)};
+  return blocks;
+}
+
+// Large blocks one after the other, each on all threads; then the small ones, each on one.
+void SearchAll(const Graph& graph, std::vector<SearchedBlock>& blocks, const std::string& title) {
+  Progress progress(title, std::ssize(blocks));
+  std::vector<SearchedBlock*> small;
+  for (SearchedBlock& block : blocks) {
+    if (block.IsLarge()) {
+      Search(graph, block);
+      progress.Advance();
+    } else {
+      small.push_back(&block);
+    }
+  }
+  ParallelFor(std::ssize(small), [&](int64_t i) {
+    Search(graph, *small[static_cast<size_t>(i)]);
+    progress.Advance();
+  });
+}
+
+void Collect(const SearchedBlock& block) {
+  SearchedSpace& space = *block.of;
+  space.group.swaps += block.found.swaps;
+  space.group.escapes += block.found.escapes;
+  space.group.gain.permuted += block.gained;
+  space.group.seconds += block.seconds;
+  for (size_t q = 0; q < block.found.order.size(); ++q) {
+    space.order[static_cast<size_t>(block.first) + q] = block.first + block.found.order[q];
+  }
+}
+
+std::vector<SearchedSpace> DescribeAll(const Network& network, std::vector<ChannelSpace> spaces,
+                                       int64_t n) {
+  std::vector<SearchedSpace> described(spaces.size());
+  ParallelFor(std::ssize(spaces), [&](int64_t i) {
+    SearchedSpace& space = described[static_cast<size_t>(i)];
+    space.space = std::move(spaces[static_cast<size_t>(i)]);
+    space.uses = SearchedUses(network.graph, space.space, network.pruned);
+    space.group = Describe(network, space.space, space.uses);
+    space.group.gain = GainBefore(network.graph, space.uses, n);
+    space.order = InPlace(space.space.channels);
+  });
+  return described;
 }
 
 std::vector<ChannelSpace> SpacesWithReaders(const Graph& graph, const std::vector<Shape>& shapes) {
@@ -225,17 +285,15 @@ PermutationReport PermuteChannels(Graph& graph, const std::vector<Shape>& shapes
   report.layers = LayersBefore(network, n);
   StripeSearchOptions options = search;
   options.n = n;
-  Random seeds(search.seed);
+  std::vector<SearchedSpace> spaces = DescribeAll(network, SpacesWithReaders(graph, shapes), n);
+  std::vector<SearchedBlock> blocks = BlocksOf(spaces, options);
+  SearchAll(graph, blocks, title);
+  for (const SearchedBlock& block : blocks) Collect(block);
   std::vector<ChannelMove> moves;
-  std::vector<ChannelSpace> spaces = SpacesWithReaders(graph, shapes);
-  Progress progress(title, std::ssize(spaces));
-  for (ChannelSpace& space : spaces) {
-    auto [group, order] = SearchSpace(network, space, options, seeds);
-    if (!std::is_sorted(order.begin(), order.end())) {
-      moves.push_back({std::move(space), std::move(order)});
-    }
-    report.groups.push_back(std::move(group));
-    progress.Advance();
+  for (SearchedSpace& space : spaces) {
+    report.groups.push_back(std::move(space.group));
+    if (std::is_sorted(space.order.begin(), space.order.end())) continue;
+    moves.push_back({std::move(space.space), std::move(space.order)});
   }
   report.copied = MoveChannels(moves, graph);
   FinishLayers(network, n, report);

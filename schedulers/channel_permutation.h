@@ -34,7 +34,7 @@ struct ChannelGroup {
   PermutationGain gain;
   int64_t swaps = 0;
   int64_t escapes = 0;
-  double seconds = 0;
+  double seconds = 0;  // of its blocks, which may be searched side by side
 };
 
 /// One layer: it gains from all groups that it reads. May lose a little where others gain.

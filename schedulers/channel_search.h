@@ -37,7 +37,7 @@ double KeptMagnitude(const MagnitudeColumns& columns, std::span<const int64_t> o
 struct StripeSearchOptions {
   int64_t n = 2;           // kept of every four, 1 … 3
   int64_t escapes = 100;   // tried at most
-  int64_t work = 4000000;  // escapes end after this many pairs of stripes × runs of 64 rows
+  int64_t work = 3000000;  // escapes end after this many pairs of stripes × runs of 64 rows
   uint64_t seed = 0;
 };
 
