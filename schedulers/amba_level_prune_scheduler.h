@@ -15,9 +15,9 @@ class AmbaLevelPruneScheduler : public Scheduler {
   explicit AmbaLevelPruneScheduler(const AmbaLevelPruneOptions& options);
 
   std::string_view type() const override { return "AmbaLevelPruneScheduler"; }
+  bool GivesSparsities() const override { return true; }
   /// The scheduler's own table wins over `levels`, and total_iters over `total_iterations`.
   /// Throws a usage Error when there are fewer iterations than stages.
-  bool GivesSparsities() const override { return true; }
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
   /// total_iters, if it is given.

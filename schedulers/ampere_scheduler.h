@@ -33,8 +33,8 @@ class AmpereScheduler : public Scheduler {
   explicit AmpereScheduler(const AmpereOptions& options);
 
   std::string_view type() const override { return "AmpereScheduler"; }
-  /// One stage from the first iteration on: 1 − N/M, which wins over `levels`.
   bool GivesSparsities() const override { return true; }
+  /// One stage from the first iteration on: 1 − N/M, which wins over `levels`.
   std::vector<Stage> Stages(int64_t total_iterations,
                             const std::vector<double>& levels) const override;
   /// N:M along the input channels (NMMaskGenerator), or in tiles (NM2DMaskGenerator).

@@ -65,7 +65,7 @@ TEST_F(TrainingPipelineTest, StagesOfOneRunLeaveACheckpointEach) {
   EXPECT_THAT(last.history.back().action, HasSubstr("trained 4 steps of 5 images of "));
   const Checkpoint dense = LoadModelFile(folder_.Path("tiny.h5"));
   const auto mean = [](const Checkpoint& of) {
-    return of.graph.value(of.graph.FindValue("norm1.mean")).data[0];
+    return of.graph.value(of.graph.FindValue("norm1.running_mean")).data[0];
   };
   EXPECT_NE(mean(last), mean(dense)) << "running statistics follow the training";
 }
@@ -94,7 +94,7 @@ TEST_F(TrainingPipelineTest, AmpereMasksAreTwoOfFourAfterThePermutation) {
             "verbosity: 3}}"}));
   EXPECT_TRUE(log_.Contains("channel permutation: the masks keep "));
   EXPECT_THAT(Column(files_.Permutation(), "name"),
-              ElementsAre("conv1", "conv2", "fc", "conv1", "conv2", "fc", "total"));
+              ElementsAre("conv1", "conv2", "fc", "conv1", "conv2", "fc", "-"));
   EXPECT_THAT(Column(files_.Accuracy(), "method")[1], "NMMaskGenerator/Uniform/AmpereScheduler");
   const auto [weight, mask] = Weight(50, "conv2.weight");
   for (int64_t o = 0; o < 16; ++o) {
@@ -147,7 +147,7 @@ TEST_F(TrainingPipelineTest, MistakesNameTheirPlace) {
   EXPECT_THAT(MistakeOf(LevelPrune({"data.training=None"})),
               HasSubstr("data.training: missing; training needs labelled images"));
   EXPECT_THAT(MistakeOf(LevelPrune({"training.epochs=1"})),
-              HasSubstr("training: give either epochs or iterations"));
+              HasSubstr("training: both epochs (1) and iterations (8) are given"));
   EXPECT_THAT(MistakeOf(LevelPrune({Calibration(), "sparsity.reconstruction={method: obs}"})),
               HasSubstr("remove one of reconstruction and training"));
   EXPECT_THAT(MistakeOf(LevelPrune({"training.lr_milestones=[80, 50]"})),
