@@ -228,8 +228,8 @@ std::string DescribeEdits(const LevelQuestion& question, const std::vector<doubl
   for (size_t i = 0; i < given.size(); ++i) {
     if (std::abs(given[i] - taken[i]) <= 100 * kPrinted) continue;
     if (++edited > 1) continue;
-    first = fmt::format("\"{}\" from {} to {} %", question.layers[i].name, FormatPercent(taken[i]),
-                        FormatPercent(given[i]));
+    first = fmt::format("\"{}\" from {:.12g} to {:.12g} %", question.layers[i].name, taken[i],
+                        given[i]);
   }
   if (edited == 0) return "";
   return fmt::format("; {} edited, first {}",
