@@ -114,16 +114,19 @@ SPARSIFY_INLINE void SumSetsBody(const std::array<const float*, kColumns>& colum
 
 using SumSets = void (*)(const std::array<const float*, kColumns>&, int64_t,
                          std::array<double, kSets>&);
-using SumSetsByKept = std::array<SumSets, 3>;
+struct Target {
+  std::string_view name;
+  std::array<SumSets, 3> sum_sets;  // by n − 1
+};
 
-// Sum ## NAME for every n, and the table k ## NAME of them.
+// Sum ## NAME for every n, and the target k ## NAME of them.
 #define SPARSIFY_SUM_SETS(NAME, TARGET)                                                  \
   template <int kKept>                                                                   \
   TARGET void Sum##NAME(const std::array<const float*, kColumns>& columns, int64_t rows, \
                         std::array<double, kSets>& sums) {                               \
     SumSetsBody<kKept>(columns, rows, sums);                                             \
   }                                                                                      \
-  constexpr SumSetsByKept k##NAME = {Sum##NAME<1>, Sum##NAME<2>, Sum##NAME<3>};
+  constexpr Target k##NAME = {#NAME, {Sum##NAME<1>, Sum##NAME<2>, Sum##NAME<3>}};
 
 SPARSIFY_SUM_SETS(Plain, )
 #if SPARSIFY_HAS_TARGETS
@@ -131,15 +134,16 @@ SPARSIFY_SUM_SETS(Avx2, __attribute__((target("avx2"))))
 SPARSIFY_SUM_SETS(Avx512, __attribute__((target("avx512f"))))
 #endif
 
-const SumSetsByKept& Chosen() {
+const std::vector<const Target*>& Runnable() {
+  static const std::vector<const Target*> runnable = [] {
+    std::vector<const Target*> targets = {&kPlain};
 #if SPARSIFY_HAS_TARGETS
-  static const SumSetsByKept& chosen = __builtin_cpu_supports("avx512f") ? kAvx512
-                                       : __builtin_cpu_supports("avx2")  ? kAvx2
-                                                                         : kPlain;
-  return chosen;
-#else
-  return kPlain;
+    if (__builtin_cpu_supports("avx2")) targets.push_back(&kAvx2);
+    if (__builtin_cpu_supports("avx512f")) targets.push_back(&kAvx512);
 #endif
+    return targets;
+  }();
+  return runnable;
 }
 
 }  // namespace
@@ -158,10 +162,10 @@ const std::array<std::array<int, 2 * kStripe>, kSplits>& Splits() {
   return splits;
 }
 
-Exchange BestExchange(const std::array<const float*, 2 * kStripe>& columns, int64_t rows,
-                      int64_t n) noexcept {
+Exchange BestExchangeOn(size_t target, const std::array<const float*, 2 * kStripe>& columns,
+                        int64_t rows, int64_t n) noexcept {
   std::array<double, kSets> sums;
-  Chosen()[static_cast<size_t>(n - 1)](columns, rows, sums);
+  Runnable()[target]->sum_sets[static_cast<size_t>(n - 1)](columns, rows, sums);
   const double before = sums[0] + sums[kSets - 1];
   Exchange best;
   for (size_t s = 1; s < kSplits; ++s) {
@@ -169,6 +173,17 @@ Exchange BestExchange(const std::array<const float*, 2 * kStripe>& columns, int6
     if (gain > best.gain) best = {gain, static_cast<int>(s)};
   }
   return best;
+}
+
+Exchange BestExchange(const std::array<const float*, 2 * kStripe>& columns, int64_t rows,
+                      int64_t n) noexcept {
+  return BestExchangeOn(Runnable().size() - 1, columns, rows, n);
+}
+
+std::vector<std::string_view> ExchangeTargets() {
+  std::vector<std::string_view> names;
+  for (const Target* target : Runnable()) names.push_back(target->name);
+  return names;
 }
 
 }  // namespace sparsify

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 namespace sparsify {
 
@@ -30,5 +33,13 @@ struct Exchange {
 /// does not depend on the order of the columns within a stripe, but for `split`'s numbering.
 Exchange BestExchange(const std::array<const float*, 2 * kStripe>& columns, int64_t rows,
                       int64_t n) noexcept;
+
+/// The same on one of ExchangeTargets.
+Exchange BestExchangeOn(size_t target, const std::array<const float*, 2 * kStripe>& columns,
+                        int64_t rows, int64_t n) noexcept;
+
+/// The vector units that it is compiled for and this machine has, the plainest first. All give the
+/// same to the bit; BestExchange takes the last.
+std::vector<std::string_view> ExchangeTargets();
 
 }  // namespace sparsify

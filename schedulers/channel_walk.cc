@@ -114,9 +114,9 @@ bool ChannelWalk::IsParameter(const Node& node, size_t input) const {
 }
 
 bool ChannelWalk::Fits(const Layout& layout, ValueId id) const {
+  if (id == kNoValue || layout.spaces.empty()) return false;
   const Shape& shape = ShapeOf(id);
-  return !layout.spaces.empty() && shape.rank() >= 2 &&
-         shape[1] == set_.Channels(layout) * layout.inner;
+  return shape.rank() >= 2 && shape[1] == set_.Channels(layout) * layout.inner;
 }
 
 ChannelSpaceSet::Layout ChannelWalk::Fixed(ValueId id, std::string_view reason) {

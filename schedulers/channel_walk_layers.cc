@@ -88,7 +88,7 @@ void ChannelWalk::FollowConv(int index) {
   }
   if (IsParameter(node, 0)) return Stop(node, label + " takes a constant");
   const Layout in = At(node.inputs[0]);
-  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels not followed");
+  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels that are not followed");
   const Shape& weight = ShapeOf(node.inputs[1]);
   const int64_t groups = node.attributes.Int("group", 1);
   if (groups > 1 && in.inner > 1) return Stop(node, label + " groups the places of a channel");
@@ -124,7 +124,7 @@ void ChannelWalk::FollowLinear(int index) {
     return Stop(node, label + " does not multiply N×I by a weight O×I");
   }
   const Layout in = At(node.inputs[0]);
-  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels not followed");
+  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels that are not followed");
   const Layout out = set_.Start(weight[0]);
   if (HasInput(node, 2) && ShapeOf(node.inputs[2]).NumElements() != 1 &&
       !IsBias(ShapeOf(node.inputs[2]), weight[0])) {
@@ -139,7 +139,7 @@ void ChannelWalk::FollowNorm(int index) {
   const Node& node = graph_.node(index);
   const std::string label = ChannelNodeLabel(node);
   const Layout in = HasInput(node, 0) ? At(node.inputs[0]) : Layout{};
-  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels not followed");
+  if (!Fits(in, node.inputs[0])) return Stop(node, label + " takes channels that are not followed");
   for (size_t i = 1; i < 5; ++i) {
     if (!IsParameter(node, i)) return Stop(node, label + " computes its statistics");
   }

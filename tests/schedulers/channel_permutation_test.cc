@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstdlib>
+
 #include "schedulers/ampere_scheduler.h"
 #include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/mask/nm_mask_generator.h"
 #include "sparsity/ops/infer_shapes.h"
@@ -268,6 +272,22 @@ TEST(PermuteChannels, RefusesOtherPatterns) {
             "for 4:8; set it to False");
   EXPECT_NE(refuse(4, 4), "no error");
   EXPECT_NE(refuse(0, 4), "no error");
+}
+
+// In a process of its own: the flag is never cleared.
+TEST(PermuteChannelsDeathTest, StopsOnASignal) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        InstallInterruptHandlers();
+        std::raise(SIGINT);
+        Graph graph = testing::SmallResidualNet();
+        const std::string whole = MessageOf([&] { Permute(graph); });
+        const std::string search = MessageOf([] { SearchStripes(MagnitudeColumns(4, 16), {}); });
+        const bool both = whole.starts_with("stopped") && search.starts_with("stopped");
+        std::_Exit(both ? 42 : 1);
+      },
+      ::testing::ExitedWithCode(42), "");
 }
 
 }  // namespace

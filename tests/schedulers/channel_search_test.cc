@@ -97,6 +97,22 @@ TEST(BestExchange, GainsWhatTheBestSplitKeepsMore) {
   }
 }
 
+TEST(BestExchange, IsTheSameToTheBitOnEveryVectorUnit) {
+  EXPECT_EQ(ExchangeTargets()[0], "Plain");
+  for (int64_t n = 1; n <= 3; ++n) {
+    const MagnitudeColumns columns = RandomColumns(300, 8, static_cast<uint64_t>(50 + n));
+    std::array<const float*, 8> eight;
+    for (size_t c = 0; c < 8; ++c) eight[c] = columns.Column(static_cast<int64_t>(c));
+    const Exchange chosen = BestExchange(eight, columns.padded_rows(), n);
+    EXPECT_GT(chosen.gain, 0);
+    for (size_t target = 0; target < ExchangeTargets().size(); ++target) {
+      const Exchange found = BestExchangeOn(target, eight, columns.padded_rows(), n);
+      EXPECT_EQ(found.gain, chosen.gain) << ExchangeTargets()[target];
+      EXPECT_EQ(found.split, chosen.split) << ExchangeTargets()[target];
+    }
+  }
+}
+
 TEST(KeptMagnitude, SumsTheLargestOfEveryStripeInThatOrder) {
   const MagnitudeColumns columns = RandomColumns(33, 12, 1);
   Random random(2);
