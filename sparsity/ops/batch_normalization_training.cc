@@ -47,11 +47,11 @@ void TrainPlain(const Node& node, OpInputs inputs, BatchMoments& moments, Tensor
       sums.sum += sum;
       sums.square += square;
     });
-    const auto [a, b] = NormaliseChannel(node, inputs, c, origin, sums, moments);
+    const Line line = NormaliseChannel(node, inputs, c, origin, sums, moments);
     planes.ForChannel(c, [&](int64_t at) {
       const float* in = x.data() + at;
       float* out = y.data() + at;
-      for (int64_t i = 0; i < planes.area; ++i) out[i] = in[i] * a + b;
+      for (int64_t i = 0; i < planes.area; ++i) out[i] = in[i] * line.slope + line.shift;
     });
   });
 }

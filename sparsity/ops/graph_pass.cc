@@ -31,10 +31,22 @@ bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
   }
 }
 
-// Whether the operator works on one element, or one channel, at a time.
-bool KeepsLayout(const Node& node) {
-  return node.type == OpType::kIdentity || node.type == OpType::kDropout ||
-         GetOp(node.type).gradient_in_place;
+// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
+bool KeepsLayout(OpType type) {
+  switch (type) {
+    case OpType::kBatchNormalization:
+    case OpType::kRelu:
+    case OpType::kClip:
+    case OpType::kSigmoid:
+    case OpType::kHardSigmoid:
+    case OpType::kHardSwish:
+    case OpType::kSiLU:
+    case OpType::kIdentity:
+    case OpType::kDropout:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void Convert(const Tensor& from, bool to_blocks, Tensor& to) {
@@ -115,11 +127,13 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   has_forward_ = true;
 }
 
-// Where the node works on channel blocks: only in training, which waits for nothing but itself.
+// Frozen passes, which compare with other ways to compute the same, stay plain.
 NodeBlocks GraphPass::ChooseBlocks(const Node& node) const {
-  if (mode_ != BatchNormMode::kTraining) return {};
+  if (mode_ != BatchNormMode::kTraining || node.inputs.empty() || node.inputs[0] == kNoValue) {
+    return {};
+  }
   const bool lies = blocked_[Index(node.inputs[0])];
-  if (KeepsLayout(node)) return {lies, lies};
+  if (KeepsLayout(node.type)) return {lies, lies};
   if (node.type == OpType::kConv) {
     return ChooseConvBlocks(node, current_[Index(node.inputs[0])]->shape(),
                             current_[Index(node.inputs[1])]->shape(), lies);

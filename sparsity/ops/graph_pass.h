@@ -31,7 +31,8 @@ class GraphPass {
   /// Keeps a reference: `graph` must outlive the pass. Its weights may change between calls.
   /// `nodes` are indices in topological order, `inputs` the activations that they read and do not
   /// make; `name` is where errors say that they happen. Every other operator computes as at
-  /// inference in both modes (Dropout passes its input on).
+  /// inference in both modes (Dropout passes its input on). In training activations may lie in
+  /// channel blocks (channel_blocks.h) within the pass; what it takes and gives is plain.
   GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
             std::string name, BatchNormMode mode = BatchNormMode::kFrozen);
 

@@ -1,7 +1,7 @@
-// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product, and their
-// gradients, on plain row-major memory or channel blocks. Primitives are cached by problem and thread count, weights
-// are not, so they may change between calls. Safe to call from several threads; uses Threads()
-// threads.
+// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product, and their gradients, on
+// plain row-major memory or channel blocks. Primitives are cached by problem and thread count,
+// weights are not, so they may change between calls. Safe to call from several threads; uses
+// Threads() threads.
 #pragma once
 
 #include <cstdint>

@@ -7,9 +7,8 @@
 
 // Before a loop whose iterations do not depend on each other although its arrays may be one: the
 // compiler need not look for overlaps, and vectorises it in both cases.
-#if defined(__clang__)
-#define SPARSIFY_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
+// (Clang's pragma of this kind is also an order to vectorise, which some loops refuse.)
+#if defined(__GNUC__) && !defined(__clang__)
 #define SPARSIFY_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define SPARSIFY_INDEPENDENT
