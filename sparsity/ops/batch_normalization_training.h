@@ -3,34 +3,24 @@
 // Normalization", ICML 2015, algorithm 1).
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
+#include "sparsity/ops/batch_moments.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
 
-/// Of the values that each channel has in a batch.
-struct BatchMoments {
-  std::vector<double> mean;
-  std::vector<double> variance;  // biased: Σ (x − mean)² / count
-  int64_t count = 0;             // values a channel
-
-  Tensor Mean() const;
-  /// What running statistics are made of: variance · count / (count − 1).
-  Tensor UnbiasedVariance() const;
-};
-
 /// `inputs` are those of the node, of which running mean and variance are not read; `y` has the
 /// shape of x and is overwritten. Sums in double, the same for every thread count. Throws Error
-/// naming the node when a channel has a single value.
-BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y);
+/// naming the node when a channel has a single value. `blocked`: x and y lie in channel blocks.
+BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y,
+                                     bool blocked = false);
 
 /// Full gradients of x, scale and bias (null: not wanted), moments included, that of x where
 /// grad_y lies if it is the same tensor; `inputs` and
 /// `moments` are those of the forward computation. Throws Error when gradients of the running
-/// statistics are asked for: they have none.
+/// statistics are asked for: they have none. `blocked`: x and the gradients of x and y lie in
+/// channel blocks.
 void BatchNormalizationTrainBackward(const Node& node, OpInputs inputs, const BatchMoments& moments,
-                                     const Tensor& grad_y, OpOutputs grad_inputs);
+                                     const Tensor& grad_y, OpOutputs grad_inputs,
+                                     bool blocked = false);
 
 }  // namespace sparsify

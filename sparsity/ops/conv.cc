@@ -58,18 +58,38 @@ std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs) {
   return {{p.batch, p.out_channels, p.window.height.output, p.window.width.output}};
 }
 
-void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& weight,
+                            bool x_is_blocked) {
+  ConvProblem problem = ResolveConv(node, input, weight, /*has_bias=*/false);
+  problem.x_blocked = problem.in_channels % kChannelBlock == 0;
+  problem.y_blocked = problem.out_channels % kChannelBlock == 0;
+  // Images have few channels and stay plain.
+  const bool fits = problem.y_blocked && (problem.x_blocked || problem.in_channels < kChannelBlock);
+  // Products of plain matrices are fast where they lie.
+  const bool is_product = weight[2] == 1 && weight[3] == 1;
+  if (!fits || problem.groups != 1 || HasInput(node, 2) || (is_product && !x_is_blocked) ||
+      !OnednnConvTakesBlocks(problem)) {
+    return {};
+  }
+  return {problem.x_blocked, problem.y_blocked};
+}
+
+void BlockedConvForward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
+                        OpOutputs outputs) {
   const float* bias = HasInput(node, 2) ? inputs[2]->data() : nullptr;
-  const ConvProblem problem =
-      ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
+  ConvProblem problem = ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
+  problem.x_blocked = blocks.x;
+  problem.y_blocked = blocks.y;
   const auto run = IsDepthwise(problem) ? DepthwiseConv : OnednnConv;
   run(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
 }
 
-void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
-                  OpOutputs grad_inputs) {
-  const ConvProblem problem =
+void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
+                         OpInputs grad_outputs, OpOutputs grad_inputs) {
+  ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), /*has_bias=*/false);
+  problem.x_blocked = blocks.x;
+  problem.y_blocked = blocks.y;
   const float* x = inputs[0]->data();
   const float* w = inputs[1]->data();
   const Tensor& grad_y = *grad_outputs[0];
@@ -82,6 +102,15 @@ void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInp
     OnednnConvGradients(problem, x, w, grad_y.data(), grad_x, grad_w);
   }
   if (HasInput(node, 2) && grad_inputs[2] != nullptr) BiasGradient(grad_y, *grad_inputs[2]);
+}
+
+void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  BlockedConvForward(node, {}, inputs, outputs);
+}
+
+void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
+                  OpOutputs grad_inputs) {
+  BlockedConvBackward(node, {}, inputs, grad_outputs, grad_inputs);
 }
 
 }  // namespace sparsify

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/onednn.h"
 #include "sparsity/ops/op.h"
 
@@ -13,6 +14,18 @@ namespace sparsify {
 ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weight, bool has_bias);
 
 std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs);
+
+/// What is fastest in training for this input and weight: `x_is_blocked` says where x lies now. No
+/// blocks where a bias, groups or the numbers of channels stand in the way, or where this machine
+/// has no kernels for them.
+NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& weight,
+                            bool x_is_blocked);
+/// ConvForward and ConvBackward with activations and their gradients laid out like that.
+void BlockedConvForward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
+                        OpOutputs outputs);
+void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
+                         OpInputs grad_outputs, OpOutputs grad_inputs);
+
 void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 void ConvBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
                   OpOutputs grad_inputs);

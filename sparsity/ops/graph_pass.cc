@@ -5,13 +5,18 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/base/parallel.h"
+#include "sparsity/ops/conv.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
 namespace {
 
 size_t Index(ValueId id) { return static_cast<size_t>(id); }
+
+bool IsSumOfAlike(const Node& node, const std::vector<const Tensor*>& values) {
+  return node.type == OpType::kAdd &&
+         values[Index(node.inputs[0])]->shape() == values[Index(node.inputs[1])]->shape();
+}
 
 // Whether the gradient of each input is the gradient of the output.
 bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
@@ -21,10 +26,34 @@ bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
     case OpType::kFlatten:
     case OpType::kReshape:
       return true;
-    case OpType::kAdd:
-      return values[Index(node.inputs[0])]->shape() == values[Index(node.inputs[1])]->shape();
+    default:
+      return IsSumOfAlike(node, values);
+  }
+}
+
+// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
+bool KeepsLayout(OpType type) {
+  switch (type) {
+    case OpType::kBatchNormalization:
+    case OpType::kRelu:
+    case OpType::kClip:
+    case OpType::kSigmoid:
+    case OpType::kHardSigmoid:
+    case OpType::kHardSwish:
+    case OpType::kSiLU:
+    case OpType::kIdentity:
+    case OpType::kDropout:
+      return true;
     default:
       return false;
+  }
+}
+
+void Convert(const Tensor& from, bool to_blocks, Tensor& to) {
+  if (to_blocks) {
+    ToChannelBlocks(from, to);
+  } else {
+    FromChannelBlocks(from, to);
   }
 }
 
@@ -38,7 +67,9 @@ GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<Val
       name_(std::move(name)),
       mode_(mode),
       owned_(graph.values().size()),
-      current_(graph.values().size(), nullptr) {}
+      current_(graph.values().size(), nullptr),
+      blocked_(graph.values().size(), false),
+      node_blocks_(graph.nodes().size()) {}
 
 GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode) {
   std::vector<int> nodes(graph.nodes().size());
@@ -69,6 +100,8 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   has_forward_ = false;
   batch_statistics_.clear();
   std::fill(current_.begin(), current_.end(), nullptr);
+  std::fill(blocked_.begin(), blocked_.end(), false);
+  for (auto& [id, converted] : converted_) converted.is_valid = false;
   for (const auto& [id, tensor] : overrides) {
     if (!graph_.value(id).is_parameter) {
       Fail(name_, "\"{}\" is no parameter and cannot be replaced", graph_.value(id).name);
@@ -94,15 +127,45 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   has_forward_ = true;
 }
 
+// Frozen passes, which compare with other ways to compute the same, stay plain.
+NodeBlocks GraphPass::ChooseBlocks(const Node& node) const {
+  if (mode_ != BatchNormMode::kTraining || node.inputs.empty() || node.inputs[0] == kNoValue) {
+    return {};
+  }
+  const bool lies = blocked_[Index(node.inputs[0])];
+  if (KeepsLayout(node.type)) return {lies, lies};
+  if (node.type == OpType::kConv) {
+    return ChooseConvBlocks(node, current_[Index(node.inputs[0])]->shape(),
+                            current_[Index(node.inputs[1])]->shape(), lies);
+  }
+  if (IsSumOfAlike(node, current_)) {
+    const bool either = lies || blocked_[Index(node.inputs[1])];
+    return {either, either};
+  }
+  return {};
+}
+
+// The value in one of its layouts. A parameter has only one.
+const Tensor* GraphPass::Find(ValueId id, bool blocked) const {
+  const Tensor* tensor = current_[Index(id)];
+  if (blocked == blocked_[Index(id)] || graph_.value(id).is_parameter) return tensor;
+  Converted& other = converted_[id];
+  if (!std::exchange(other.is_valid, true)) Convert(*tensor, blocked, other.tensor);
+  return &other.tensor;
+}
+
 void GraphPass::RunNode(int index) {
   const Node& node = graph_.node(index);
-  std::vector<const Tensor*> inputs;
   std::vector<Shape> shapes;
   for (const ValueId id : node.inputs) {
-    inputs.push_back(id == kNoValue ? nullptr : current_[Index(id)]);
-    shapes.push_back(id == kNoValue ? Shape{0} : inputs.back()->shape());
+    shapes.push_back(id == kNoValue ? Shape{0} : current_[Index(id)]->shape());
   }
   const auto made = OutputShapes(node, shapes);
+  const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(node);
+  std::vector<const Tensor*> inputs;
+  for (const ValueId id : node.inputs) {
+    inputs.push_back(id == kNoValue ? nullptr : Find(id, blocks.x));
+  }
   std::vector<Tensor> unnamed(made.size());  // outputs that nothing asks for
   std::vector<Tensor*> outputs;
   for (size_t i = 0; i < made.size(); ++i) {
@@ -110,12 +173,18 @@ void GraphPass::RunNode(int index) {
     Tensor& tensor = named ? owned_[Index(node.outputs[i])] : unnamed[i];
     tensor.Resize(made[i]);
     if (named) current_[Index(node.outputs[i])] = &tensor;
+    if (named) blocked_[Index(node.outputs[i])] = blocks.y;
     outputs.push_back(&tensor);
   }
-  if (!Trains(node)) return sparsify::Forward(node, inputs, outputs);
-  const BatchMoments& moments = moments_[index] =
-      BatchNormalizationTrain(node, inputs, *outputs[0]);
-  batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
+  if (Trains(node)) {
+    const BatchMoments& moments = moments_[index] =
+        BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x);
+    batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
+  } else if (node.type == OpType::kConv && blocks.y) {
+    BlockedConvForward(node, blocks, inputs, outputs);
+  } else {
+    sparsify::Forward(node, inputs, outputs);
+  }
 }
 
 bool GraphPass::Makes(ValueId id) const {
@@ -126,7 +195,7 @@ const Tensor& GraphPass::Output(ValueId id) const {
   if (!has_forward_ || !Makes(id)) {
     Fail(name_, "value {} was not made by a forward pass of these nodes", id);
   }
-  return owned_[Index(id)];
+  return *Find(id, /*blocked=*/false);
 }
 
 // Walks the nodes backwards; gradients of activations live only while they are needed.
@@ -146,7 +215,12 @@ class GraphPass::BackwardPass {
       Fail(pass_.name_, "the gradient of \"{}\" has shape {}, {} expected",
            pass_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
-    if (needed_[Index(id)]) gradients_.Lend(id, gradient);
+    if (!needed_[Index(id)]) return;
+    if (pass_.blocked_[Index(id)]) {
+      ToChannelBlocks(gradient, gradients_.Start(id, gradient.shape()));
+    } else {
+      gradients_.Lend(id, gradient);
+    }
   }
 
   void RunNode(int index) {
@@ -157,9 +231,7 @@ class GraphPass::BackwardPass {
     if (!reached) return;
     if (PassesOn(node, pass_.current_)) {
       for (const ValueId id : node.inputs) {
-        if (IsNeeded(id)) {
-          gradients_.PassOn(node.outputs[0], id, pass_.current_[Index(id)]->shape());
-        }
+        if (IsNeeded(id)) PassOn(node.outputs[0], id);
       }
     } else {
       Differentiate(index, node);
@@ -195,7 +267,32 @@ class GraphPass::BackwardPass {
 
   bool IsNeeded(ValueId id) const { return id != kNoValue && needed_[Index(id)]; }
 
+  void PassOn(ValueId from, ValueId to) {
+    const Shape& shape = pass_.current_[Index(to)]->shape();
+    const bool blocked = pass_.blocked_[Index(from)];
+    if (blocked == pass_.blocked_[Index(to)]) return gradients_.PassOn(from, to, shape);
+    Tensor gradient = *gradients_.Get(from);
+    gradient.Reshape(shape);
+    Give(to, blocked, gradient);
+  }
+
+  // Adds `term`, which lies in blocks or not, to the gradient of `id`.
+  void Give(ValueId id, bool blocked, const Tensor& term) {
+    const bool own = pass_.blocked_[Index(id)];
+    if (own == blocked) {
+      gradients_.Add(id, term);
+    } else if (!gradients_.Has(id)) {
+      Convert(term, own, gradients_.Start(id, term.shape()));
+    } else {
+      Tensor converted = gradients_.Take(term.shape());
+      Convert(term, own, converted);
+      gradients_.Add(id, converted);
+      gradients_.GiveBack(std::move(converted));
+    }
+  }
+
   void Differentiate(int index, const Node& node) {
+    const NodeBlocks blocks = pass_.node_blocks_[static_cast<size_t>(index)];
     std::vector<const Tensor*> inputs;
     std::vector<const Tensor*> outputs;
     std::vector<const Tensor*> grad_outputs;
@@ -203,31 +300,38 @@ class GraphPass::BackwardPass {
       outputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
       grad_outputs.push_back(id == kNoValue ? nullptr : gradients_.Get(id));
     }
-    std::vector<Tensor> more(node.inputs.size());  // for values that have a gradient already
+    // For values that have a gradient already, or have theirs in the other layout.
+    std::vector<Tensor> more(node.inputs.size());
     std::vector<Tensor*> grad_inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
-      inputs.push_back(id == kNoValue ? nullptr : pass_.current_[Index(id)]);
-      grad_inputs.push_back(IsNeeded(id) ? TargetOf(node, i, more[i]) : nullptr);
+      inputs.push_back(id == kNoValue ? nullptr : pass_.Find(id, blocks.x));
+      grad_inputs.push_back(IsNeeded(id) ? TargetOf(node, i, blocks.x, more[i]) : nullptr);
     }
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
-                                      grad_inputs);
+                                      grad_inputs, blocks.x);
+    } else if (node.type == OpType::kConv && blocks.y) {
+      BlockedConvBackward(node, blocks, inputs, grad_outputs, grad_inputs);
     } else {
       sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
     }
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;
-      gradients_.Add(node.inputs[i], more[i]);
+      const bool is_parameter = pass_.graph_.value(node.inputs[i]).is_parameter;
+      Give(node.inputs[i], blocks.x && !is_parameter, more[i]);
       gradients_.GiveBack(std::move(more[i]));
     }
   }
 
-  // Where the gradient of input i goes: `more` if that has one already.
-  Tensor* TargetOf(const Node& node, size_t i, Tensor& more) {
+  // Where the gradient of input i, in blocks or not, goes: `more` if it cannot lie with the
+  // value's.
+  Tensor* TargetOf(const Node& node, size_t i, bool blocked, Tensor& more) {
     const ValueId id = node.inputs[i];
     const Shape& shape = pass_.current_[Index(id)]->shape();
-    if (gradients_.Has(id)) {
+    const bool differs =
+        blocked != pass_.blocked_[Index(id)] && !pass_.graph_.value(id).is_parameter;
+    if (gradients_.Has(id) || differs) {
       more = gradients_.Take(shape);
       return &more;
     }

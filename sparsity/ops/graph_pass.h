@@ -9,6 +9,7 @@
 #include "sparsity/graph/graph.h"
 #include "sparsity/ops/activation_gradients.h"
 #include "sparsity/ops/batch_normalization_training.h"
+#include "sparsity/ops/channel_blocks.h"
 #include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
@@ -30,7 +31,8 @@ class GraphPass {
   /// Keeps a reference: `graph` must outlive the pass. Its weights may change between calls.
   /// `nodes` are indices in topological order, `inputs` the activations that they read and do not
   /// make; `name` is where errors say that they happen. Every other operator computes as at
-  /// inference in both modes (Dropout passes its input on).
+  /// inference in both modes (Dropout passes its input on). In training activations may lie in
+  /// channel blocks (channel_blocks.h) within the pass; what it takes and gives is plain.
   GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
             std::string name, BatchNormMode mode = BatchNormMode::kFrozen);
 
@@ -44,7 +46,8 @@ class GraphPass {
   void Forward(const std::map<ValueId, const Tensor*>& inputs,
                const std::map<ValueId, const Tensor*>& overrides);
 
-  /// An activation that was made in the last Forward, inner ones included.
+  /// An activation that was made in the last Forward, inner ones included. Not to be called by
+  /// several threads at once.
   const Tensor& Output(ValueId id) const;
 
   /// Gradients of Σ over `grad_outputs` of ⟨gradient, activation⟩, after a Forward. The keys of
@@ -60,9 +63,15 @@ class GraphPass {
 
  private:
   class BackwardPass;
+  struct Converted {
+    bool is_valid = false;
+    Tensor tensor;
+  };
 
   const Tensor* ParameterOf(ValueId id, const std::map<ValueId, const Tensor*>& overrides) const;
   void RunNode(int index);
+  NodeBlocks ChooseBlocks(const Node& node) const;
+  const Tensor* Find(ValueId id, bool blocked) const;
   bool Trains(const Node& node) const;
   bool Makes(ValueId id) const;
 
@@ -71,10 +80,13 @@ class GraphPass {
   std::vector<ValueId> inputs_;
   std::string name_;
   BatchNormMode mode_;
-  std::vector<Tensor> owned_;            // by ValueId: activations made here
-  std::vector<const Tensor*> current_;   // by ValueId: everything the nodes read or make
-  SpareTensors spare_;                   // of gradients of earlier passes
-  std::map<int, BatchMoments> moments_;  // by node
+  std::vector<Tensor> owned_;                       // by ValueId: activations made here
+  std::vector<const Tensor*> current_;              // by ValueId: everything the nodes read or make
+  std::vector<bool> blocked_;                       // by ValueId: lies in channel blocks
+  std::vector<NodeBlocks> node_blocks_;             // by node
+  mutable std::map<ValueId, Converted> converted_;  // activations in their other layout
+  SpareTensors spare_;                              // of gradients of earlier passes
+  std::map<int, BatchMoments> moments_;             // by node
   std::vector<BatchStatistics> batch_statistics_;
   int64_t input_elements_ = 0;
   bool has_forward_ = false;

@@ -1,7 +1,7 @@
-// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product, and their
-// gradients, on plain row-major memory. Primitives are cached by problem and thread count, weights
-// are not, so they may change between calls. Safe to call from several threads; uses Threads()
-// threads.
+// The door to oneDNN (2.6 and 3.x): dense convolution and matrix product, and their gradients, on
+// plain row-major memory or channel blocks. Primitives are cached by problem and thread count,
+// weights are not, so they may change between calls. Safe to call from several threads; uses
+// Threads() threads.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,15 @@ struct ConvProblem {
   int64_t groups = 1;
   Window window;
   bool has_bias = false;
+  // Whether x, y and their gradients lie in channel blocks (channel_blocks.h), not plainly.
+  bool x_blocked = false;
+  bool y_blocked = false;
 
   auto operator<=>(const ConvProblem&) const = default;
 };
+
+/// Whether there are fast kernels for the problem with the activations that are blocked in it.
+bool OnednnConvTakesBlocks(const ConvProblem& problem);
 
 /// y[N,O,OH,OW] = x[N,I,H,W] * w[O,I/groups,KH,KW] + bias[O]. `bias` is null iff !has_bias.
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,

@@ -36,8 +36,8 @@ struct Terms {
   explicit Terms(const ConvProblem& p);
 
   Dims strides, dilations, pads_begin, pads_end;
-  Desc plain_x, plain_w, plain_y;
-  Desc any_x, any_w, any_y;
+  Desc own_x, own_w, own_y;  // as the caller has them
+  Desc any_x, any_w, any_y;  // as they may be computed with
   Desc bias;
 };
 
@@ -54,15 +54,15 @@ Terms::Terms(const ConvProblem& p) {
   dilations = {h.dilation - 1, w.dilation - 1};
   pads_begin = {h.pad_begin, w.pad_begin};
   pads_end = {h.pad_end, w.pad_end};
-  plain_x = Floats(x_dims, Tag::nchw);
-  plain_w = Floats(w_dims, grouped ? Tag::goihw : Tag::oihw);
-  plain_y = Floats(y_dims, Tag::nchw);
+  own_x = Floats(x_dims, p.x_blocked ? Tag::aBcd16b : Tag::nchw);
+  own_w = Floats(w_dims, grouped ? Tag::goihw : Tag::oihw);
+  own_y = Floats(y_dims, p.y_blocked ? Tag::aBcd16b : Tag::nchw);
   // A 1×1 convolution is a matrix product of plain memory already; reordering its activations
   // costs as much time as computing them.
-  const bool plain = IsMatrixProduct(p);
-  any_x = plain ? plain_x : Floats(x_dims, Tag::any);
+  const bool as_is = IsMatrixProduct(p) && p.x_blocked == p.y_blocked;
+  any_x = as_is || p.x_blocked ? own_x : Floats(x_dims, Tag::any);
   any_w = Floats(w_dims, Tag::any);
-  any_y = plain ? plain_y : Floats(y_dims, Tag::any);
+  any_y = as_is || p.y_blocked ? own_y : Floats(y_dims, Tag::any);
   if (p.has_bias) bias = Floats({p.out_channels}, Tag::a);
 }
 
@@ -88,14 +88,20 @@ dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p
                                                            t.dilations, t.pads_begin, t.pads_end);
 }
 
+// Made for this machine, rather than for all.
+template <class Description>
+bool IsFast(const Description& description) {
+  return std::string_view(description.impl_info_str()).starts_with("jit");
+}
+
 // What computes y fastest may want channels last. Where there are kernels for it, y is computed in
 // the channel blocks of the gradients: as fast, and plain memory is reordered in half the time.
 dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p, const Terms& t) {
-  if (!IsMatrixProduct(p)) {
+  if (!IsMatrixProduct(p) && !p.x_blocked && !p.y_blocked) {
     try {
       const auto gradient = DescribeGradWeight(t);
       const auto blocked = DescribeInference(p, t, gradient.src_desc(), gradient.diff_dst_desc());
-      if (std::string_view(blocked.impl_info_str()).starts_with("jit")) return blocked;
+      if (IsFast(blocked)) return blocked;
     } catch (const dnnl::error&) {  // no such kernel
     }
   }
@@ -106,22 +112,26 @@ PlainPrimitive MakeForward(const ConvProblem& p) {
   const Terms t(p);
   const auto described = DescribeInference(p, t);
   PlainPrimitive made(dnnl::convolution_forward(described), described.scratchpad_desc());
-  made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
-  made.BindInput(DNNL_ARG_WEIGHTS, t.plain_w, described.weights_desc());
-  made.BindOutput(DNNL_ARG_DST, t.plain_y, described.dst_desc());
+  made.BindInput(DNNL_ARG_SRC, t.own_x, described.src_desc());
+  made.BindInput(DNNL_ARG_WEIGHTS, t.own_w, described.weights_desc());
+  made.BindOutput(DNNL_ARG_DST, t.own_y, described.dst_desc());
   if (p.has_bias) made.BindInput(DNNL_ARG_BIAS, t.bias, t.bias);
   return made;
 }
 
-PlainPrimitive MakeGradInput(const ConvProblem& p) {
-  const Terms t(p);
-  const auto described = plain_onednn::DescribeGradient<dnnl::convolution_backward_data>(
+dnnl::convolution_backward_data::primitive_desc DescribeGradInput(const Terms& t) {
+  return plain_onednn::DescribeGradient<dnnl::convolution_backward_data>(
       DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
       t.strides, t.dilations, t.pads_begin, t.pads_end);
+}
+
+PlainPrimitive MakeGradInput(const ConvProblem& p) {
+  const Terms t(p);
+  const auto described = DescribeGradInput(t);
   PlainPrimitive made(dnnl::convolution_backward_data(described), described.scratchpad_desc());
-  made.BindInput(DNNL_ARG_WEIGHTS, t.plain_w, described.weights_desc());
-  made.BindInput(DNNL_ARG_DIFF_DST, t.plain_y, described.diff_dst_desc());
-  made.BindOutput(DNNL_ARG_DIFF_SRC, t.plain_x, described.diff_src_desc());
+  made.BindInput(DNNL_ARG_WEIGHTS, t.own_w, described.weights_desc());
+  made.BindInput(DNNL_ARG_DIFF_DST, t.own_y, described.diff_dst_desc());
+  made.BindOutput(DNNL_ARG_DIFF_SRC, t.own_x, described.diff_src_desc());
   return made;
 }
 
@@ -129,9 +139,9 @@ PlainPrimitive MakeGradWeight(const ConvProblem& p) {
   const Terms t(p);
   const auto described = DescribeGradWeight(t);
   PlainPrimitive made(dnnl::convolution_backward_weights(described), described.scratchpad_desc());
-  made.BindInput(DNNL_ARG_SRC, t.plain_x, described.src_desc());
-  made.BindInput(DNNL_ARG_DIFF_DST, t.plain_y, described.diff_dst_desc());
-  made.BindOutput(DNNL_ARG_DIFF_WEIGHTS, t.plain_w, described.diff_weights_desc());
+  made.BindInput(DNNL_ARG_SRC, t.own_x, described.src_desc());
+  made.BindInput(DNNL_ARG_DIFF_DST, t.own_y, described.diff_dst_desc());
+  made.BindOutput(DNNL_ARG_DIFF_WEIGHTS, t.own_w, described.diff_weights_desc());
   return made;
 }
 
@@ -174,7 +184,27 @@ ConvProblem WithoutBias(ConvProblem problem) {
   return problem;
 }
 
+// The gradient of an input that is not blocked is seldom wanted: it is the images'.
+bool FindBlockedKernels(const ConvProblem& p) {
+  try {
+    const Terms t(p);
+    return IsFast(DescribeInference(p, t)) && IsFast(DescribeGradWeight(t)) &&
+           (!p.x_blocked || IsFast(DescribeGradInput(t)));
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool OnednnConvTakesBlocks(const ConvProblem& problem) {
+  static std::mutex mutex;
+  static std::map<ConvProblem, bool> known;
+  const std::scoped_lock lock(mutex);
+  if (const auto it = known.find(problem); it != known.end()) return it->second;
+  if (known.size() >= kMaxCachedPrimitives) known.clear();
+  return known.emplace(problem, FindBlockedKernels(problem)).first->second;
+}
 
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,
                 float* y) {

@@ -1,4 +1,4 @@
-// A oneDNN primitive behind plain row-major memory. Private to the onednn*.cc files.
+// A oneDNN primitive behind plain row-major memory. Private to the files that use oneDNN.
 #pragma once
 
 #include <dnnl.hpp>

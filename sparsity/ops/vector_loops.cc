@@ -132,6 +132,63 @@ SPARSIFY_INLINE Moments MomentsBody(const float* x, float origin, int64_t count)
   return SumBody(count, add, rest);
 }
 
+// Adds add(row, half, …) over the rows to eight of each kind of sums, for both halves of the lanes.
+template <class Add>
+SPARSIFY_INLINE void LaneSumBody(int64_t rows, double* sums, double* squares, Add add) {
+  Doubles sum[2] = {};
+  Doubles square[2] = {};
+  for (int64_t r = 0; r < rows; ++r) {
+    add(r * kLanes, sum[0], square[0]);
+    add(r * kLanes + 8, sum[1], square[1]);
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    sums[l] += sum[l / 8][l % 8];
+    squares[l] += square[l / 8][l % 8];
+  }
+}
+
+SPARSIFY_INLINE void LaneMomentsBody(const float* x, const float* origin, int64_t rows,
+                                     double* sums, double* squares) {
+  const Doubles origins[2] = {SPARSIFY_EIGHT(origin), SPARSIFY_EIGHT(origin + 8)};
+  LaneSumBody(rows, sums, squares, [x, &origins](int64_t i, Doubles& sum, Doubles& square) {
+    const Doubles d = SPARSIFY_EIGHT(x + i) - origins[i / 8 % 2];
+    sum += d;
+    square += d * d;
+  });
+}
+
+SPARSIFY_INLINE void LaneDotsBody(const float* a, const float* b, int64_t rows, double* sums,
+                                  double* dots) {
+  LaneSumBody(rows, sums, dots, [a, b](int64_t i, Doubles& sum, Doubles& dot) {
+    const Doubles x = SPARSIFY_EIGHT(a + i);
+    sum += x;
+    dot += x * SPARSIFY_EIGHT(b + i);
+  });
+}
+
+#define SPARSIFY_LANES(x) (*reinterpret_cast<const Lanes*>(x))
+
+SPARSIFY_INLINE void ScaleLanesBody(const float* x, const float* slope, const float* shift,
+                                    int64_t rows, float* y) {
+  const Lanes a = SPARSIFY_LANES(slope);
+  const Lanes b = SPARSIFY_LANES(shift);
+  for (int64_t i = 0; i < rows * kLanes; i += kLanes) {
+    *reinterpret_cast<Lanes*>(y + i) = a * SPARSIFY_LANES(x + i) + b;
+  }
+}
+
+SPARSIFY_INLINE void CombineLanesBody(const LanePlanes& planes, const float* g, const float* x,
+                                      int64_t rows, float* y) {
+  const Lanes a = SPARSIFY_LANES(planes.slope);
+  const Lanes b = SPARSIFY_LANES(planes.along);
+  const Lanes m = SPARSIFY_LANES(planes.center);
+  const Lanes c = SPARSIFY_LANES(planes.shift);
+  for (int64_t i = 0; i < rows * kLanes; i += kLanes) {
+    *reinterpret_cast<Lanes*>(y + i) =
+        a * SPARSIFY_LANES(g + i) + (b * (SPARSIFY_LANES(x + i) - m) + c);
+  }
+}
+
 // Short rows by two pieces that overlap: no loop over what is left.
 template <class Piece>
 SPARSIFY_INLINE void CopyPieces(const float* from, int64_t count, float* to) {
@@ -184,6 +241,10 @@ struct Loops {
   double (*plane_sum)(const float* x, int64_t count);
   double (*plane_dot)(const float* a, const float* b, int64_t count);
   Moments (*plane_moments)(const float* x, float origin, int64_t count);
+  decltype(&LaneMomentsBody) lane_moments;
+  decltype(&LaneDotsBody) lane_dots;
+  decltype(&ScaleLanesBody) scale_lanes;
+  decltype(&CombineLanesBody) combine_lanes;
 };
 
 // The loops of one target: Correlate ## NAME and so on, and the table k ## NAME of them.
@@ -211,8 +272,26 @@ struct Loops {
   TARGET Moments PlaneMoments##NAME(const float* x, float origin, int64_t count) {                \
     return MomentsBody(x, origin, count);                                                         \
   }                                                                                               \
-  constexpr Loops k##NAME = {#NAME,          Correlate##NAME, Spread##NAME,   Dots##NAME,         \
-                             CopyGrid##NAME, PlaneSum##NAME,  PlaneDot##NAME, PlaneMoments##NAME};
+  TARGET void LaneMoments##NAME(const float* x, const float* origin, int64_t rows, double* sums,  \
+                                double* squares) {                                                \
+    LaneMomentsBody(x, origin, rows, sums, squares);                                              \
+  }                                                                                               \
+  TARGET void LaneDots##NAME(const float* a, const float* b, int64_t rows, double* sums,          \
+                             double* dots) {                                                      \
+    LaneDotsBody(a, b, rows, sums, dots);                                                         \
+  }                                                                                               \
+  TARGET void ScaleLanes##NAME(const float* x, const float* slope, const float* shift,            \
+                               int64_t rows, float* y) {                                          \
+    ScaleLanesBody(x, slope, shift, rows, y);                                                     \
+  }                                                                                               \
+  TARGET void CombineLanes##NAME(const LanePlanes& planes, const float* g, const float* x,        \
+                                 int64_t rows, float* y) {                                        \
+    CombineLanesBody(planes, g, x, rows, y);                                                      \
+  }                                                                                               \
+  constexpr Loops k##NAME = {#NAME,          Correlate##NAME,    Spread##NAME,                    \
+                             Dots##NAME,     CopyGrid##NAME,     PlaneSum##NAME,                  \
+                             PlaneDot##NAME, PlaneMoments##NAME, LaneMoments##NAME,               \
+                             LaneDots##NAME, ScaleLanes##NAME,   CombineLanes##NAME};
 
 SPARSIFY_LOOPS(Plain, )
 #if SPARSIFY_HAS_TARGETS
@@ -282,6 +361,23 @@ double PlaneDot(const float* a, const float* b, int64_t count) {
 
 Moments PlaneMoments(const float* x, float origin, int64_t count) {
   return Chosen().plane_moments(x, origin, count);
+}
+
+void LaneMoments(const float* x, const float* origin, int64_t rows, double* sums, double* squares) {
+  Chosen().lane_moments(x, origin, rows, sums, squares);
+}
+
+void ScaleLanes(const float* x, const float* slope, const float* shift, int64_t rows, float* y) {
+  Chosen().scale_lanes(x, slope, shift, rows, y);
+}
+
+void CombineLanes(const LanePlanes& planes, const float* g, const float* x, int64_t rows,
+                  float* y) {
+  Chosen().combine_lanes(planes, g, x, rows, y);
+}
+
+void LaneDots(const float* a, const float* b, int64_t rows, double* sums, double* dots) {
+  Chosen().lane_dots(a, b, rows, sums, dots);
 }
 
 }  // namespace sparsify

@@ -7,9 +7,8 @@
 
 // Before a loop whose iterations do not depend on each other although its arrays may be one: the
 // compiler need not look for overlaps, and vectorises it in both cases.
-#if defined(__clang__)
-#define SPARSIFY_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
+// (Clang's pragma of this kind is also an order to vectorise, which some loops refuse.)
+#if defined(__GNUC__) && !defined(__clang__)
 #define SPARSIFY_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define SPARSIFY_INDEPENDENT
@@ -46,6 +45,26 @@ struct Moments {
 };
 /// Σ (x[i] − origin) and Σ (x[i] − origin)², in double; any count.
 Moments PlaneMoments(const float* x, float origin, int64_t count);
+
+/// Rows of kLanes floats, one a channel.
+inline constexpr int64_t kLanes = 16;
+/// sums[l] += Σ_r x[r, l] − origin[l] and squares[l] += Σ_r (x[r, l] − origin[l])², in double.
+void LaneMoments(const float* x, const float* origin, int64_t rows, double* sums, double* squares);
+/// sums[l] += Σ_r a[r, l] and dots[l] += Σ_r a[r, l] · b[r, l], in double.
+void LaneDots(const float* a, const float* b, int64_t rows, double* sums, double* dots);
+
+/// y[r, l] = slope[l] · x[r, l] + shift[l]
+void ScaleLanes(const float* x, const float* slope, const float* shift, int64_t rows, float* y);
+
+/// Coefficients of y = slope · g + (along · (x − center) + shift), one of each a lane.
+struct LanePlanes {
+  float slope[kLanes];
+  float along[kLanes];
+  float center[kLanes];
+  float shift[kLanes];
+};
+/// That for all rows; y may be g.
+void CombineLanes(const LanePlanes& planes, const float* g, const float* x, int64_t rows, float* y);
 
 /// A grid of rows × columns floats in memory, the first one at the address that goes with it.
 struct GridSteps {

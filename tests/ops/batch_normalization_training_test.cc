@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "sparsity/base/parallel.h"
+#include "sparsity/ops/channel_blocks.h"
 #include "tests/reference/normalization.h"
 #include "tests/support/compare.h"
 #include "tests/support/graph_builder.h"
@@ -146,6 +147,40 @@ TEST(BatchNormalizationTrainBackward, AgreesWithDifferences) {
         std::vector<Tensor*>{&in_place, nullptr, nullptr, nullptr, nullptr});
     EXPECT_TRUE(Same(in_place, gradients[0]));
   }
+}
+
+TEST(BatchNormalizationTrain, IsTheSameOnChannelBlocks) {
+  Random random(6);
+  Problem p(random, {3, 32, 5, 3});
+  for (float& v : p.x.values()) v = 3 + v;
+  Tensor y;
+  const BatchMoments moments = p.Forward(y);
+  const auto expected = p.Backward({true, true, true});
+  Problem blocked = p;
+  ToChannelBlocks(p.x, blocked.x);
+  ToChannelBlocks(p.grad_y, blocked.grad_y);
+  Tensor blocked_y(p.x.shape());
+  const BatchMoments of_blocks =
+      BatchNormalizationTrain(p.node, blocked.Inputs(), blocked_y, /*blocked=*/true);
+  Tensor gradient = blocked.grad_y;
+  Tensor grad_scale(p.scale.shape());
+  Tensor grad_bias(p.bias.shape());
+  BatchNormalizationTrainBackward(
+      p.node, blocked.Inputs(), of_blocks, gradient,
+      std::vector<Tensor*>{&gradient, &grad_scale, &grad_bias, nullptr, nullptr}, true);
+  EXPECT_EQ(of_blocks.count, moments.count);
+  for (size_t c = 0; c < 32; ++c) {
+    EXPECT_NEAR(of_blocks.mean[c], moments.mean[c], 1e-12);
+    EXPECT_NEAR(of_blocks.variance[c], moments.variance[c], 1e-12);
+  }
+  // The same formulas, fused or not, in float.
+  Tensor plain;
+  FromChannelBlocks(blocked_y, plain);
+  EXPECT_TRUE(Close(plain, ToArray(y), 2, 8));
+  FromChannelBlocks(gradient, plain);
+  EXPECT_TRUE(Close(plain, ToArray(expected[0]), 4, 8));
+  EXPECT_TRUE(Close(grad_scale, ToArray(expected[1]), 1, 1));
+  EXPECT_TRUE(Close(grad_bias, ToArray(expected[2]), 1, 1));
 }
 
 // torch 2.15, torch.nn.functional.batch_norm(x, …, training=True, momentum=1, eps=1e-5).

@@ -220,7 +220,7 @@ void CheckGradients(const Problem& p, int samples = 2) {
     double norm = 0;
     for (int sample = 0; sample < samples; ++sample) {
       const auto at = random.Below(static_cast<uint64_t>(gradient.size()));
-      const auto loss = [&](double change) {
+      const auto loss = [&, id = id](double change) {
         Arrays changed = values;
         changed[id].values[at] += change;
         RunReference(p.graph, p.part, p.mode, id, changed);
@@ -264,7 +264,51 @@ TEST(GraphPass, GradientsThroughSqueezeAndExciteAgreeWithDifferences) {
 
 TEST(GraphPass, GradientsThroughBatchNormInTrainingAgreeWithDifferences) {
   CheckGradients(Whole(testing::SmallResidualNet(), 2, BatchNormMode::kTraining), 1);
-  CheckGradients(Whole(testing::SmallMobileNet(), 4, BatchNormMode::kTraining), 8);
+  CheckGradients(Whole(testing::SmallMobileNet(), 4, BatchNormMode::kTraining), 4);
+}
+
+// Convolutions that compute on channel blocks in training beside operators that do not.
+Graph NetWithAndWithoutBlocks() {
+  testing::GraphBuilder b("mixed");
+  const ValueId x = b.Input({3, 6, 6});
+  const ValueId stem = b.Relu("stem.relu", b.BatchNorm("stem.bn", b.Conv("stem", x, 3, 16, 3), 16));
+  const ValueId deep = b.BatchNorm("deep.bn", b.Conv("deep", stem, 16, 16, 3, 1, 16), 16);
+  const ValueId sum = b.Op(OpType::kAdd, "sum", {stem, deep});
+  const ValueId down =
+      b.Relu("down.relu", b.BatchNorm("down.bn", b.Conv("down", sum, 16, 32, 3, 2), 32));
+  const ValueId same = b.Op(OpType::kAdd, "same", {down, down});
+  const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {same});
+  const ValueId gate =
+      b.Op(OpType::kHardSigmoid, "gate", {b.Conv("up", pooled, 32, 32, 1, 1, 1, true)});
+  const ValueId gated = b.Op(OpType::kMul, "mul", {same, gate});
+  const ValueId flat = b.Op(OpType::kFlatten, "flatten", {gated}, {{"axis", int64_t{1}}});
+  const ValueId direct = b.Op(OpType::kFlatten, "direct", {down}, {{"axis", int64_t{1}}});
+  return b.Finish({b.Linear("fc", flat, 288, 4), b.Linear("head", direct, 288, 3)});
+}
+
+TEST(GraphPass, GradientsThroughEveryLayoutAgreeWithDifferences) {
+  Problem p = Whole(NetWithAndWithoutBlocks(), 6, BatchNormMode::kTraining);
+  CheckGradients(p, 3);
+  Random random(8);
+  for (const char* name : {"stem.out", "stem.relu.out", "down.bn.out"}) {
+    const ValueId id = p.graph.FindValue(name);
+    p.gradients[id] = RandomTensor(random, InferShapes(p.graph, 2)[static_cast<size_t>(id)]);
+  }
+  CheckGradients(p, 2);
+}
+
+TEST(GraphPass, ActivationsInTrainingAreTheReferences) {
+  const Problem p = Whole(NetWithAndWithoutBlocks(), 6, BatchNormMode::kTraining);
+  GraphPass pass = p.Pass();
+  pass.Forward(p.Inputs(), p.Parameters());
+  Arrays values;
+  for (const auto& [id, tensor] : p.tensors) values[id] = ToArray(tensor);
+  RunReference(p.graph, p.part, p.mode, kNoValue, values);
+  for (const int index : p.part.nodes) {
+    const ValueId id = p.graph.node(index).outputs[0];
+    SCOPED_TRACE(p.graph.value(id).name);
+    EXPECT_LE(testing::RelativeError(pass.Output(id), testing::ToTensor(values.at(id))), 1e-5);
+  }
 }
 
 TEST(GraphPass, InnerActivationsMayHaveGradientsToo) {

@@ -115,5 +115,62 @@ TEST_P(VectorLoopsTest, PlaneSumsOfAnyLength) {
   }
 }
 
+TEST_P(VectorLoopsTest, LanesSumEachChannel) {
+  constexpr int64_t kRows = 7;
+  Random random(6);
+  const Tensor a = RandomTensor(random, {kRows, kLanes});
+  const Tensor b = RandomTensor(random, {kRows, kLanes});
+  const Tensor origin = RandomTensor(random, {kLanes});
+  std::vector<double> sums(kLanes, 1);  // are added to
+  std::vector<double> squares(kLanes, 2);
+  LaneMoments(a.data(), origin.data(), kRows, sums.data(), squares.data());
+  std::vector<double> a_sums(kLanes, 3);
+  std::vector<double> dots(kLanes, 4);
+  LaneDots(a.data(), b.data(), kRows, a_sums.data(), dots.data());
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    double sum = 1;
+    double square = 2;
+    double a_sum = 3;
+    double dot = 4;
+    for (int64_t i = lane; i < a.size(); i += kLanes) {
+      const double d = double{a[i]} - origin[lane];
+      sum += d;
+      square += d * d;
+      a_sum += a[i];
+      dot += double{a[i]} * b[i];
+    }
+    const auto at = static_cast<size_t>(lane);
+    EXPECT_NEAR(sums[at], sum, 1e-12);
+    EXPECT_NEAR(squares[at], square, 1e-12);
+    EXPECT_NEAR(a_sums[at], a_sum, 1e-12);
+    EXPECT_NEAR(dots[at], dot, 1e-12);
+  }
+}
+
+TEST_P(VectorLoopsTest, LanesScaleAndCombineEachChannel) {
+  constexpr int64_t kRows = 5;
+  Random random(7);
+  const Tensor x = RandomTensor(random, {kRows, kLanes});
+  const Tensor g = RandomTensor(random, {kRows, kLanes});
+  LanePlanes planes;
+  for (int64_t l = 0; l < kLanes; ++l) {
+    for (float* of : {planes.slope, planes.along, planes.center, planes.shift}) {
+      of[l] = static_cast<float>(random.Normal());
+    }
+  }
+  Tensor scaled(x.shape());
+  ScaleLanes(x.data(), planes.slope, planes.shift, kRows, scaled.data());
+  Tensor combined = g;
+  CombineLanes(planes, combined.data(), x.data(), kRows, combined.data());
+  for (int64_t i = 0; i < x.size(); ++i) {
+    const int64_t l = i % kLanes;
+    EXPECT_NEAR(scaled[i], double{planes.slope[l]} * x[i] + planes.shift[l], 1e-5);
+    EXPECT_NEAR(combined[i],
+                double{planes.slope[l]} * g[i] +
+                    double{planes.along[l]} * (double{x[i]} - planes.center[l]) + planes.shift[l],
+                1e-5);
+  }
+}
+
 }  // namespace
 }  // namespace sparsify
