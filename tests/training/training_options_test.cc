@@ -73,8 +73,7 @@ save_interval: 0
 
 TEST(TrainingOptions, WhatIsOutOfRangeIsRefusedWithItsPlace) {
   EXPECT_EQ(ErrorFor("epochs: 0"), "f.yaml:1:9: epochs: 0 is out of range, expected > 0");
-  EXPECT_EQ(ErrorFor("iterations: 0"),
-            "f.yaml:1:13: iterations: 0 is out of range, expected ≥ 1");
+  EXPECT_EQ(ErrorFor("iterations: 0"), "f.yaml:1:13: iterations: 0 is out of range, expected ≥ 1");
   EXPECT_EQ(ErrorFor("optimizer: sdg"),
             "f.yaml:1:12: optimizer: unknown \"sdg\"; did you mean \"sgd\"; known: sgd, adam, "
             "adamw");

@@ -42,7 +42,7 @@ class FormulaImages : public Dataset {
   Shape image_shape() const override { return shape_; }
   int64_t Load(int64_t i, float* image) const override {
     if (broken.contains(i)) throw SampleSkipped(NameOf(i) + ": is broken");
-    const Tensor tensor = Numbers(100 + i, shape_, i == huge ? 1e38 : 4);
+    const Tensor tensor = Numbers(100 + i, shape_, 4);
     std::memcpy(image, tensor.data(), static_cast<size_t>(tensor.size()) * sizeof(float));
     if (i == not_a_number) image[1] = std::numeric_limits<float>::quiet_NaN();
     return i == unlabelled ? -1 : i % 3;
@@ -52,7 +52,6 @@ class FormulaImages : public Dataset {
   std::set<int64_t> broken;
   int64_t unlabelled = -1;
   int64_t not_a_number = -1;
-  int64_t huge = -1;
 
  private:
   int64_t count_;
