@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "sparsity/base/parallel.h"
 #include "sparsity/data/idx.h"
 #include "sparsity/ops/interpreter.h"
 #include "sparsity/training/evaluate.h"
@@ -46,6 +47,7 @@ TEST(TrainerFashionMnist, Learns64PicturesByHeart) {
   if (!std::filesystem::exists(kFashionMnist)) {
     GTEST_SKIP() << "dataset-fashion-mnist is not installed";
   }
+  SetThreads(1);  // too little work to share
   const FirstImages data;
   for (const double sparsity : {-1.0, 0.8}) {
     TinyRun run(sparsity, true, SmallNet());
@@ -75,6 +77,7 @@ TEST(TrainerFashionMnist, Learns64PicturesByHeart) {
       EXPECT_EQ(CountZeros(run[name]), mask.CountPruned());
     }
   }
+  SetThreads(0);
 }
 
 }  // namespace
