@@ -248,6 +248,7 @@ TEST(TrainerDeathTest, CtrlCSavesTheStateInTheMiddleOfARow) {
   EXPECT_LT(second.start->step, 8);
   EXPECT_EQ(second.start->rows.size(), 1U);
   EXPECT_EQ(second.start->since_row.steps, second.start->step - 4);
+  EXPECT_GT(second.start->since_row.seconds, 0);
   const TrainingResult result = second.Train(kSteps);
   EXPECT_TRUE(SameBits(second.graph, whole.graph));
   ASSERT_EQ(result.state.rows.size(), 3U);
