@@ -90,8 +90,9 @@ TEST(MaskedRule, OtherMasksAreOfTheWeightsOfEveryStep) {
   });
   EXPECT_GT(back, 0);
   EXPECT_NE(first, before);
-  rule.Finish(toy.weights);
   // Of the weights after the last step, which no Prepare has seen.
+  toy.weights[0].latent = NoiseTensor({8, 4, 3, 3}, 99, 0);
+  rule.Finish(toy.weights);
   ExpectMaskOf(toy.weights[0], toy.weights[0].latent, 70);
   ExpectFinal(toy.weights, {70, 40});
 }
@@ -140,6 +141,7 @@ TEST(MaskedRule, WeightsThatAreZeroCountAsPruned) {
     MaskedRule rule = Rule(mask_is_static);
     rule.Begin(toy.weights, 1);
     rule.Prepare({0, 1, 0.1}, toy.weights);
+    EXPECT_EQ(toy.weights[0].mask().CountPruned(), 3);
     rule.Finish(toy.weights);
     EXPECT_EQ(toy.weights[0].mask().CountPruned(), 3);
     EXPECT_EQ(CountZeros(toy.weights[0].effective), 3);
