@@ -169,12 +169,15 @@ TEST(TrainerErrors, AStateMustBeOfThisRun) {
     return next.Message(4);
   };
   EXPECT_EQ(message([](auto&, auto&) {}), "no error");
-  EXPECT_EQ(message([](auto& state, auto&) { state.step = 5; }),
-            "training state: is of step 5 and image 16; this run has 4 steps");
-  EXPECT_EQ(message([](auto& state, auto&) { state.step = -1; }),
-            "training state: is of step -1 and image 16; this run has 4 steps");
-  EXPECT_EQ(message([](auto& state, auto&) { state.position = -1; }),
-            "training state: is of step 4 and image -1; this run has 4 steps");
+  EXPECT_EQ(
+      message([](auto& state, auto&) { state.step = 5; }),
+      "training state: is of step 5 and image 16, this run has 4 steps; it is of another run");
+  EXPECT_EQ(
+      message([](auto& state, auto&) { state.step = -1; }),
+      "training state: is of step -1 and image 16, this run has 4 steps; it is of another run");
+  EXPECT_EQ(
+      message([](auto& state, auto&) { state.position = -1; }),
+      "training state: is of step 4 and image -1, this run has 4 steps; it is of another run");
   EXPECT_EQ(message([](auto& state, auto&) { state.masks.clear(); }),
             "training state: has no mask \"conv.weight\"; it is of another network or run");
   EXPECT_EQ(message([](auto& state, auto&) { state.parameters.erase("bn.bias"); }),
