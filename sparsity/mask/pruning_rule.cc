@@ -10,7 +10,21 @@
 namespace sparsify {
 namespace {
 
-constexpr int64_t kChunk = 1 << 14;  // elements that a thread takes at once
+// to = from where `keep` is not 0, and +0 elsewhere; `to` may be `from`.
+void Masked(const Tensor& keep, const Tensor& from, Tensor& to) {
+  constexpr int64_t kChunk = 1 << 14;  // elements that a thread takes at once
+  ParallelFor((keep.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t at = chunk * kChunk;
+    const int64_t count = std::min(keep.size() - at, kChunk);
+    const float* k = keep.data() + at;
+    const float* x = from.data() + at;
+    float* y = to.data() + at;
+    for (int64_t i = 0; i < count; ++i) {
+      const float value = x[i];  // read in any case: a read on a condition is not vectorised
+      y[i] = k[i] != 0 ? value : 0.0F;
+    }
+  });
+}
 
 }  // namespace
 
@@ -45,26 +59,14 @@ void TrainedWeight::SetMask(Mask mask) {
   }
 }
 
-void TrainedWeight::ShowMasked() {
-  ParallelFor((latent.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(latent.size(), (chunk + 1) * kChunk);
-    for (int64_t i = chunk * kChunk; i < end; ++i) {
-      effective[i] = keep_[i] != 0 ? latent[i] : 0.0F;
-    }
-  });
-}
+void TrainedWeight::ShowMasked() { Masked(keep_, latent, effective); }
 
 void TrainedWeight::MaskGradient(Tensor& gradient) const {
   if (gradient.shape() != latent.shape()) {
     Fail(name_, "a gradient of shape {} for a weight of shape {}", gradient.shape().ToString(),
          latent.shape().ToString());
   }
-  ParallelFor((latent.size() + kChunk - 1) / kChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(latent.size(), (chunk + 1) * kChunk);
-    for (int64_t i = chunk * kChunk; i < end; ++i) {
-      gradient[i] = keep_[i] != 0 ? gradient[i] : 0.0F;
-    }
-  });
+  Masked(keep_, gradient, gradient);
 }
 
 void PruningRule::SetState(const std::map<std::string, Tensor>& state) {

@@ -60,7 +60,6 @@ class Training {
 
  private:
   void Start();
-  void SayWhatDiffers() const;
   void MakeSteps();
   const Batch& NextBatch(TrainingBatches& batches);
   void Step(const Batch& batch);
@@ -110,7 +109,8 @@ void Training::Start() {
   const TrainingState& start = task_.start ? *task_.start : none;
   const bool continued = start.step > 0;
   if (start.step < 0 || start.step > task_.steps || start.position < 0) {
-    Fail("training state", "is of step {} and image {}; this run has {} steps", start.step,
+    Fail("training state",
+         "is of step {} and image {}, this run has {} steps; it is of another run", start.step,
          start.position, task_.steps);
   }
   if (task_.start) {
@@ -125,17 +125,6 @@ void Training::Start() {
   step_ = start.step;
   rows_ = start.rows;
   sums_ = start.since_row;
-}
-
-// What is decided here and not by the caller.
-void Training::SayWhatDiffers() const {
-  if (scores_ != task_.graph.outputs[0].value) {
-    Note("{}: training leaves out the Softmax at the end; the loss has its own", task_.graph.name);
-  }
-  if (options_.warm_up >= task_.steps) {
-    Warn("training.warm_up: {} steps, but the run has {}; the learning rate rises to its last step",
-         options_.warm_up, task_.steps);
-  }
 }
 
 TrainingState Training::State() const {
@@ -342,7 +331,6 @@ void Training::MakeSteps() {
 
 TrainingResult Training::Run() {
   Start();
-  SayWhatDiffers();
   if (step_ < task_.steps) MakeSteps();
   if (left_out_ > 0) {
     Warn(

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/infer_shapes.h"
 
@@ -69,6 +70,13 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   }
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
+  if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
+    Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
+  }
+  if (options.warm_up >= task.steps) {
+    Warn("training.warm_up: {} steps, but the run has {}; the learning rate rises to its last step",
+         options.warm_up, task.steps);
+  }
 }
 
 bool AllFinite(const Tensor& tensor) {
