@@ -41,8 +41,8 @@ Tensor BatchMoments::UnbiasedVariance() const {
   return ToTensor(variance, n / (n - 1));
 }
 
-Line NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origin,
-                      const Moments& sums, BatchMoments& moments) {
+ChannelLine NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origin,
+                             const PlaneSums& sums, BatchMoments& moments) {
   const auto count = static_cast<double>(moments.count);
   const double offset = sums.sum / count;
   const double mean = origin + offset;
@@ -54,7 +54,7 @@ Line NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origi
 }
 
 InputGradient DifferentiateChannel(const Node& node, OpInputs inputs, int64_t c,
-                                   const BatchMoments& moments, const Moments& sums,
+                                   const BatchMoments& moments, const PlaneSums& sums,
                                    OpOutputs grad_inputs) {
   const double mean = moments.mean[static_cast<size_t>(c)];
   const double inverse = InverseDeviation(node, moments.variance[static_cast<size_t>(c)]);

@@ -22,15 +22,15 @@ struct BatchMoments {
 };
 
 /// y = slope · x + shift
-struct Line {
+struct ChannelLine {
   float slope = 0;
   float shift = 0;
 };
 
 /// From Σ (x − origin) and Σ (x − origin)² of channel c: its moments, set in `moments` (count is
 /// given), and what normalises it. `inputs` are those of the node.
-Line NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origin,
-                      const Moments& sums, BatchMoments& moments);
+ChannelLine NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origin,
+                             const PlaneSums& sums, BatchMoments& moments);
 
 /// grad_x = slope · grad_y + (along · (x − center) + shift)
 struct InputGradient {
@@ -43,7 +43,7 @@ struct InputGradient {
 /// From Σ grad_y (sum) and Σ grad_y · x (square) of channel c: sets the gradients of its scale and
 /// bias where wanted and returns what gives that of x.
 InputGradient DifferentiateChannel(const Node& node, OpInputs inputs, int64_t c,
-                                   const BatchMoments& moments, const Moments& sums,
+                                   const BatchMoments& moments, const PlaneSums& sums,
                                    OpOutputs grad_inputs);
 
 }  // namespace sparsify

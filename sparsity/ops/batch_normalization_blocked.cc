@@ -21,7 +21,7 @@ struct Blocks {
   // sum(position of the block, its first channel, sums of the lanes, their squares) for all blocks,
   // added over the images in their order.
   template <class Sum>
-  std::vector<Moments> SumChannels(const Sum& sum) const {
+  std::vector<PlaneSums> SumChannels(const Sum& sum) const {
     struct Lanes {
       double sums[kLanes] = {};
       double squares[kLanes] = {};
@@ -31,10 +31,10 @@ struct Blocks {
       Lanes& lanes = of_blocks[static_cast<size_t>(block)];
       sum(at, channel, lanes.sums, lanes.squares);
     });
-    std::vector<Moments> totals(static_cast<size_t>(groups * kLanes));
+    std::vector<PlaneSums> totals(static_cast<size_t>(groups * kLanes));
     for (size_t i = 0; i < of_blocks.size(); ++i) {
       for (size_t lane = 0; lane < kLanes; ++lane) {
-        Moments& total = totals[i % static_cast<size_t>(groups) * kLanes + lane];
+        PlaneSums& total = totals[i % static_cast<size_t>(groups) * kLanes + lane];
         total.sum += of_blocks[i].sums[lane];
         total.square += of_blocks[i].squares[lane];
       }
@@ -62,7 +62,7 @@ void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, BatchMome
   const Tensor& x = *inputs[0];
   const Blocks blocks(x);
   const auto origins = [&](int64_t channel) { return x.data() + channel * blocks.area; };
-  const std::vector<Moments> sums =
+  const std::vector<PlaneSums> sums =
       blocks.SumChannels([&](int64_t at, int64_t channel, double* lanes, double* squares) {
         LaneMoments(x.data() + at, origins(channel), blocks.area, lanes, squares);
       });
@@ -86,7 +86,7 @@ void BatchNormalizationTrainBackwardBlocked(const Node& node, OpInputs inputs,
                                             OpOutputs grad_inputs) {
   const Tensor& x = *inputs[0];
   const Blocks blocks(x);
-  const std::vector<Moments> sums =
+  const std::vector<PlaneSums> sums =
       blocks.SumChannels([&](int64_t at, int64_t /*channel*/, double* lanes, double* dots) {
         LaneDots(grad_y.data() + at, x.data() + at, blocks.area, lanes, dots);
       });

@@ -41,13 +41,13 @@ void TrainPlain(const Node& node, OpInputs inputs, BatchMoments& moments, Tensor
   const Planes planes(x);
   ParallelFor(planes.channels, [&](int64_t c) {
     const float origin = x[c * planes.area];  // near the mean: squares lose nothing
-    Moments sums;
+    PlaneSums sums;
     planes.ForChannel(c, [&](int64_t at) {
       const auto [sum, square] = PlaneMoments(x.data() + at, origin, planes.area);
       sums.sum += sum;
       sums.square += square;
     });
-    const Line line = NormaliseChannel(node, inputs, c, origin, sums, moments);
+    const ChannelLine line = NormaliseChannel(node, inputs, c, origin, sums, moments);
     planes.ForChannel(c, [&](int64_t at) {
       const float* in = x.data() + at;
       float* out = y.data() + at;
@@ -61,7 +61,7 @@ void BackwardPlain(const Node& node, OpInputs inputs, const BatchMoments& moment
   const Tensor& x = *inputs[0];
   const Planes planes(x);
   ParallelFor(planes.channels, [&](int64_t c) {
-    Moments sums;
+    PlaneSums sums;
     planes.ForChannel(c, [&](int64_t at) {
       sums.sum += PlaneSum(grad_y.data() + at, planes.area);
       sums.square += PlaneDot(grad_y.data() + at, x.data() + at, planes.area);

@@ -82,7 +82,7 @@ SPARSIFY_INLINE void DotsBody(const float* a, const float* b, const int64_t* tap
 // Σ first(i) and Σ second(i), where add(i, …) adds eight of each and rest(i, …) one. Two
 // independent sums of each kind, so that the additions need not wait for each other.
 template <class Add, class Rest>
-SPARSIFY_INLINE Moments SumBody(int64_t count, Add add, Rest rest) {
+SPARSIFY_INLINE PlaneSums SumBody(int64_t count, Add add, Rest rest) {
   Doubles sums[2] = {};
   Doubles squares[2] = {};
   int64_t i = 0;
@@ -92,7 +92,7 @@ SPARSIFY_INLINE Moments SumBody(int64_t count, Add add, Rest rest) {
   }
   const Doubles sum = sums[0] + sums[1];
   const Doubles square = squares[0] + squares[1];
-  Moments total;
+  PlaneSums total;
   for (int k = 0; k < 8; ++k) {
     total.sum += sum[k];
     total.square += square[k];
@@ -105,7 +105,7 @@ SPARSIFY_INLINE Moments SumBody(int64_t count, Add add, Rest rest) {
 
 SPARSIFY_INLINE double SumBody(const float* x, int64_t count) {
   const auto add = [x](int64_t i, Doubles& sum, Doubles&) { sum += SPARSIFY_EIGHT(x + i); };
-  const auto rest = [x](int64_t i, Moments& total) { total.sum += x[i]; };
+  const auto rest = [x](int64_t i, PlaneSums& total) { total.sum += x[i]; };
   return SumBody(count, add, rest).sum;
 }
 
@@ -113,18 +113,18 @@ SPARSIFY_INLINE double DoubleDotBody(const float* a, const float* b, int64_t cou
   const auto add = [a, b](int64_t i, Doubles& sum, Doubles&) {
     sum += SPARSIFY_EIGHT(a + i) * SPARSIFY_EIGHT(b + i);
   };
-  const auto rest = [a, b](int64_t i, Moments& total) { total.sum += double{a[i]} * b[i]; };
+  const auto rest = [a, b](int64_t i, PlaneSums& total) { total.sum += double{a[i]} * b[i]; };
   return SumBody(count, add, rest).sum;
 }
 
-SPARSIFY_INLINE Moments MomentsBody(const float* x, float origin, int64_t count) {
+SPARSIFY_INLINE PlaneSums MomentsBody(const float* x, float origin, int64_t count) {
   const double shift = origin;
   const auto add = [x, shift](int64_t i, Doubles& sum, Doubles& square) {
     const Doubles d = SPARSIFY_EIGHT(x + i) - shift;
     sum += d;
     square += d * d;
   };
-  const auto rest = [x, shift](int64_t i, Moments& total) {
+  const auto rest = [x, shift](int64_t i, PlaneSums& total) {
     const double d = x[i] - shift;
     total.sum += d;
     total.square += d * d;
@@ -240,7 +240,7 @@ struct Loops {
   decltype(&CopyGridBody) copy_grid;
   double (*plane_sum)(const float* x, int64_t count);
   double (*plane_dot)(const float* a, const float* b, int64_t count);
-  Moments (*plane_moments)(const float* x, float origin, int64_t count);
+  PlaneSums (*plane_moments)(const float* x, float origin, int64_t count);
   decltype(&LaneMomentsBody) lane_moments;
   decltype(&LaneDotsBody) lane_dots;
   decltype(&ScaleLanesBody) scale_lanes;
@@ -269,7 +269,7 @@ struct Loops {
   TARGET double PlaneDot##NAME(const float* a, const float* b, int64_t count) {                   \
     return DoubleDotBody(a, b, count);                                                            \
   }                                                                                               \
-  TARGET Moments PlaneMoments##NAME(const float* x, float origin, int64_t count) {                \
+  TARGET PlaneSums PlaneMoments##NAME(const float* x, float origin, int64_t count) {              \
     return MomentsBody(x, origin, count);                                                         \
   }                                                                                               \
   TARGET void LaneMoments##NAME(const float* x, const float* origin, int64_t rows, double* sums,  \
@@ -359,7 +359,7 @@ double PlaneDot(const float* a, const float* b, int64_t count) {
   return Chosen().plane_dot(a, b, count);
 }
 
-Moments PlaneMoments(const float* x, float origin, int64_t count) {
+PlaneSums PlaneMoments(const float* x, float origin, int64_t count) {
   return Chosen().plane_moments(x, origin, count);
 }
 

@@ -39,12 +39,12 @@ double PlaneSum(const float* x, int64_t count);
 /// Σ a[i] · b[i], in double; any count.
 double PlaneDot(const float* a, const float* b, int64_t count);
 
-struct Moments {
+struct PlaneSums {
   double sum = 0;
   double square = 0;
 };
 /// Σ (x[i] − origin) and Σ (x[i] − origin)², in double; any count.
-Moments PlaneMoments(const float* x, float origin, int64_t count);
+PlaneSums PlaneMoments(const float* x, float origin, int64_t count);
 
 /// Rows of kLanes floats, one a channel.
 inline constexpr int64_t kLanes = 16;

@@ -109,7 +109,7 @@ TEST_P(VectorLoopsTest, PlaneSumsOfAnyLength) {
     }
     EXPECT_NEAR(PlaneSum(a.data() + 1, count), sum, 1e-12);
     EXPECT_NEAR(PlaneDot(a.data() + 1, b.data() + 1, count), dot, 1e-12);
-    const Moments moments = PlaneMoments(a.data() + 1, 0.75F, count);
+    const PlaneSums moments = PlaneMoments(a.data() + 1, 0.75F, count);
     EXPECT_NEAR(moments.sum, shifted, 1e-12);
     EXPECT_NEAR(moments.square, squares, 1e-11);
   }
