@@ -50,6 +50,12 @@ void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument&
   const MaskGeneratorOptions& masks = options.mask_generator;
   const bool filters = (masks.type == "NormalMaskGenerator" && masks.normal.structured) ||
                        masks.type == "FPGMMaskGenerator" || masks.type == "NuclearMaskGenerator";
+  if (masks.type == "NM2DMaskGenerator") {
+    FailUsage(document.Where("sparsity.reconstruction.method"),
+              "{} chooses N:M groups along input channels alone, which would break "
+              "NM2DMaskGenerator's tiles; use method: least_squares",
+              options.reconstruction->method);
+  }
   if (!filters) return;
   FailUsage(document.Where("sparsity.reconstruction.method"),
             "{} chooses single weights, N:M groups or blocks, but {} prunes whole filters; use "
@@ -207,6 +213,29 @@ std::vector<std::string> MissingFeatures(const RunConfig& config, const OptionsD
 
 namespace {
 
+/// Keys that the scheduler has no use for or brings itself.
+void AddUnusedByScheduler(const RunConfig& config,
+                          const std::function<void(std::string_view, std::string_view)>& add) {
+  const auto scheduler = MakeScheduler(config.sparsity.scheduler);
+  const std::string_view type = scheduler->type();
+  if (scheduler->OwnGenerator()) {
+    add("sparsity.mask_generator.type", "the scheduler makes masks of its own");
+  }
+  if (type == "AmbaLevelPruneScheduler") {
+    for (const std::string_view key :
+         {"sparsity.allocation.type", "sparsity.layers.no_prune_keyword",
+          "sparsity.layers.no_prune_layer", "sparsity.layers.dw_no_prune"}) {
+      add(key, "the scheduler's own keys say this");
+    }
+  }
+  if (!config.training) return;
+  add("sparsity.fake_sparse.kwargs.weight_correction", "training corrects the weights itself");
+  if (type != "BaseScheduler" && type != "AmbaLevelPruneScheduler" &&
+      type != "PolynomialScheduler") {
+    add("sparsity.fake_sparse.kwargs.mask_is_static", "the scheduler decides it");
+  }
+}
+
 /// Keys of `training:` that others make idle.
 void AddUnusedTraining(const TrainingOptions& training,
                        const std::function<void(std::string_view, std::string_view)>& add) {
@@ -255,6 +284,7 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
           fmt::format("method: {} has no use for it", repair.method));
     }
   }
+  AddUnusedByScheduler(config, add);
   if (!config.training) {
     add("data.training", "there is no training");
   } else {

@@ -45,7 +45,12 @@ using Options = MaskGeneratorOptions;
 constexpr std::string_view kCalibration =
     "it needs activations while masks are made; reconstruction.method: wanda and obs choose masks "
     "so";
-constexpr std::string_view kTraining = "it learns its mask during training";
+constexpr std::string_view kStr =
+    "it learns its mask in training; scheduler.type: STRScheduler does";
+constexpr std::string_view kProbMask =
+    "it learns its mask in training; scheduler.type: ProbMaskScheduler does";
+constexpr std::string_view kFcpts =
+    "it learns thresholds on images; allocation.type: FCPTS learns the layers' sparsities so";
 
 constexpr TypeRow kTypes[] = {
     {"NormalMaskGenerator", "the smallest magnitudes go, weights or whole filters",
@@ -64,10 +69,9 @@ constexpr TypeRow kTypes[] = {
      MakePlain<RandomMaskGenerator>, ""},
     {"WandaMaskGenerator", "magnitude times input norm", NoFields, nullptr, kCalibration},
     {"ObsMaskGenerator", "second order (Optimal Brain Surgeon)", NoFields, nullptr, kCalibration},
-    {"STRMaskGenerator", "learned threshold per layer", NoFields, nullptr, kTraining},
-    {"ProbMaskGenerator", "relaxed Bernoulli score per weight", NoFields, nullptr, kTraining},
-    {"FCPTSMaskGenerator", "learned thresholds under a global sparsity", NoFields, nullptr,
-     kTraining},
+    {"STRMaskGenerator", "learned threshold per layer", NoFields, nullptr, kStr},
+    {"ProbMaskGenerator", "relaxed Bernoulli score per weight", NoFields, nullptr, kProbMask},
+    {"FCPTSMaskGenerator", "learned thresholds under a global sparsity", NoFields, nullptr, kFcpts},
 };
 
 const TypeRow& FindRow(const std::string& type) {

@@ -167,6 +167,15 @@ TEST_F(TrainingPipelineTest, IdleKeysAreSaid) {
       {.dry_run = true});
   EXPECT_TRUE(log_.Contains("training.momentum: not used, optimizer is not sgd"));
   EXPECT_TRUE(log_.Contains("training.lr_gamma: not used, lr_schedule is not step"));
+  EXPECT_TRUE(log_.Contains("sparsity.layers.no_prune_layer: not used, the scheduler's own keys"));
+  Run(Sets({"sparsity.scheduler={type: AmpereScheduler}",
+            "sparsity.mask_generator.type=NMMaskGenerator",
+            "sparsity.fake_sparse={type: FakeSparse, kwargs: {mask_is_static: True, "
+            "weight_correction: True}}"}),
+      {.dry_run = true});
+  EXPECT_TRUE(log_.Contains("sparsity.mask_generator.type: not used, the scheduler makes masks"));
+  EXPECT_TRUE(log_.Contains("kwargs.mask_is_static: not used, the scheduler decides it"));
+  EXPECT_TRUE(log_.Contains("kwargs.weight_correction: not used, training corrects"));
 }
 
 }  // namespace
