@@ -17,7 +17,11 @@ function(sparsify_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} sparsify_warnings GTest::gmock
                         GTest::gtest_main)
   # Compiling the tests takes most of a check; what they test is optimised as ever.
-  target_compile_options(${name} PRIVATE $<IF:$<BOOL:${SPARSIFY_SANITIZE}>,-O0,-O1>)
+  if(SPARSIFY_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  else()
+    target_compile_options(${name} PRIVATE -O1)
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
 
