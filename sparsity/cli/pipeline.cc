@@ -26,9 +26,9 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
   std::vector<std::string> names;
-  for (const char* name :
-       {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv", "training.csv",
-        "permutation.csv", "sensitivity.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
+  for (const char* name : {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv",
+                           "training.csv", "analysis", "permutation.csv", "sensitivity.csv",
+                           "times.csv", "resolved.yaml", "checkpoints"}) {
     if (std::filesystem::exists(files.folder() + "/" + name)) names.emplace_back(name);
   }
   Print(fmt::format("\nresults in {}: {}{}\n", files.folder(),
