@@ -8,6 +8,10 @@ function(sparsify_library name)
   add_library(sparsify_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(sparsify_${name} PUBLIC sparsify_settings ${ARG_DEPS}
                         PRIVATE $<BUILD_INTERFACE:sparsify_warnings> ${ARG_PRIVATE})
+  # Under sanitizers what computes little is not optimised: compiling it takes longer than running.
+  if(SPARSIFY_SANITIZE AND name MATCHES "^(base|graph|mask|allocation|onnx|hdf5|io|report|cli)")
+    target_compile_options(sparsify_${name} PRIVATE -O0)
+  endif()
   set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_${name})
 endfunction()
 

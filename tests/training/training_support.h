@@ -158,7 +158,8 @@ struct TinyRun {
 
 inline bool SameBits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() &&
-         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)) == 0;
+         (a.empty() ||  // which may have no memory
+          std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)) == 0);
 }
 
 /// Every parameter of the graph, bit by bit.
