@@ -118,7 +118,10 @@ std::vector<TrainingRow> TrainDense(PreparedRun& run, const RunFiles& files,
                                     const TrainingRowsSeen& seen, PhaseClock& clock) {
   const RunConfig& config = run.config;
   TrainingOptions options = *config.training;
-  options.distillation.reset();  // there is nothing to learn from yet
+  if (options.distillation) {
+    Note("train dense: without distillation, there is no dense network to learn from yet");
+    options.distillation.reset();
+  }
   const int64_t steps = options.Steps(run.training->size());
   InitializeNetwork(run.model.graph, run.layers, static_cast<uint64_t>(config.seed));
   const TrainingTask task = {.graph = run.model.graph,
