@@ -249,15 +249,7 @@ void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
                              ImageShape(run.model.graph), "data.training");
   const int64_t total =
       run.scheduler->TotalIterations(config.training->Steps(run.training->size()));
-  std::vector<double> fractions;
-  for (const double level : run.levels) fractions.push_back(level / 100);
-  std::vector<Stage> stages;
-  try {
-    stages = run.scheduler->Stages(total, fractions);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::kUsage,
-                fmt::format("{}: {}", document.Where("sparsity.scheduler"), error.what()));
-  }
+  const std::vector<Stage> stages = ScheduledStages(config, document, total);
   for (size_t i = 0; i < stages.size(); ++i) {
     const bool last = !run.scheduler->Continues() || i + 1 == stages.size();
     run.steps.push_back((last ? total : stages[i + 1].first_iteration) - stages[i].first_iteration);

@@ -63,6 +63,16 @@ void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument&
             options.reconstruction->method, masks.type);
 }
 
+/// Runs `body`; an Error of it gets the place of `key` in front.
+template <class Body>
+auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(ErrorKind::kUsage, fmt::format("{}: {}", document.Where(key), error.what()));
+  }
+}
+
 /// Training needs images and steps, and does the work of a repair itself.
 void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
   const SparsityOptions& s = config.sparsity;
@@ -82,20 +92,10 @@ void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
               "belongs to reconstruction; with training use AmbaLevelPruneScheduler to go through "
               "sparsities one after the other");
   }
-  config.training->Steps(1);
-  const std::vector<double>& milestones = config.training->lr_milestones;
-  if (std::is_sorted(milestones.begin(), milestones.end())) return;
-  FailUsage(document.Where("training.lr_milestones"), "must increase");
-}
-
-/// Runs `body`; an Error of it gets the place of `key` in front.
-template <class Body>
-auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    throw Error(ErrorKind::kUsage, fmt::format("{}: {}", document.Where(key), error.what()));
-  }
+  WithPlace(document, "training", [&] {
+    config.training->Check();
+    config.training->Steps(1);  // epochs or iterations
+  });
 }
 
 }  // namespace
@@ -170,15 +170,20 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
   return config;
 }
 
+std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocument& document,
+                                   int64_t total_iterations) {
+  return WithPlace(document, "sparsity.scheduler", [&] {
+    return MakeScheduler(config.sparsity.scheduler)
+        ->Stages(total_iterations, RequestedLevels(config));
+  });
+}
+
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
   // Only the stages' sparsities count here, and they do not depend on the iterations.
   constexpr int64_t kPlentyOfIterations = int64_t{1} << 40;
-  const auto stages = WithPlace(document, "sparsity.scheduler", [&] {
-    return MakeScheduler(config.sparsity.scheduler)
-        ->Stages(kPlentyOfIterations, RequestedLevels(config));
-  });
   std::vector<double> levels;
-  for (const Stage& stage : stages) levels.push_back(PercentOf(stage.sparsity));
+  for (const Stage& stage : ScheduledStages(config, document, kPlentyOfIterations))
+    levels.push_back(PercentOf(stage.sparsity));
   const bool dense_only = config.training && config.training->from_scratch;
   if (levels.empty() && !dense_only) {
     FailUsage(document.Where("sweep"),

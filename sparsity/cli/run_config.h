@@ -68,6 +68,11 @@ struct RunConfig {
 /// unit of their key and increase. Throws usage Errors with the place in the document.
 RunConfig ReadRunConfig(const OptionsDocument& document);
 
+/// The scheduler's stages over the sparsities that the configuration asks for. Throws a usage Error
+/// with the scheduler's place where it cannot make them of so many iterations.
+std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocument& document,
+                                   int64_t total_iterations);
+
 /// The sparsities that the run goes through, percent, increasing: the scheduler's stages over
 /// the sweep, the progressive table, or the one sparsity in the mask generator's kwargs (the
 /// first of these that is given; a scheduler's own table wins). Throws a usage Error when

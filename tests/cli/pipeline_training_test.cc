@@ -151,7 +151,7 @@ TEST_F(TrainingPipelineTest, MistakesNameTheirPlace) {
   EXPECT_THAT(MistakeOf(LevelPrune({Calibration(), "sparsity.reconstruction={method: obs}"})),
               HasSubstr("remove one of reconstruction and training"));
   EXPECT_THAT(MistakeOf(LevelPrune({"training.lr_milestones=[80, 50]"})),
-              HasSubstr("training.lr_milestones: must increase"));
+              HasSubstr("training: training.lr_milestones: 50 comes after 80; they must increase"));
   EXPECT_THAT(MistakeOf(LevelPrune({"training.iterations=1"})),
               HasSubstr("1 iterations are too few for 2 stages"));
   EXPECT_THAT(

@@ -7,30 +7,18 @@
 #include <functional>
 
 #include "sparsity/base/parallel.h"
+#include "tests/support/gradient_check.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/random_tensor.h"
 
 namespace sparsify {
 namespace {
 
+using testing::ExpectDifferences;
 using testing::MessageOf;
 using testing::RandomTensor;
 using testing::ToArray;
 using Values = std::vector<double>;
-
-void ExpectDifferences(const Tensor& gradient, Values at,
-                       const std::function<double(const Values&)>& loss) {
-  constexpr double kStep = 1e-4;
-  for (size_t i = 0; i < at.size(); ++i) {
-    const double x = at[i];
-    at[i] = x + kStep;
-    const double above = loss(at);
-    at[i] = x - kStep;
-    const double below = loss(at);
-    at[i] = x;
-    EXPECT_NEAR(gradient[static_cast<int64_t>(i)], (above - below) / (2 * kStep), 1e-6);
-  }
-}
 
 TEST(SquaredLoss, IsTheSquaredDifferenceWithItsGradient) {
   Random random(2);

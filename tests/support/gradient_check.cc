@@ -119,4 +119,18 @@ void ExpectGradients(const GradientCase& c, uint64_t seed) {
   if (GetOp(c.type).gradient_in_place) ExpectInPlace(c, inputs, grad_outputs[0], together[0]);
 }
 
+void ExpectDifferences(const Tensor& gradient, std::vector<double> at,
+                       const std::function<double(const std::vector<double>&)>& loss) {
+  constexpr double kStep = 1e-4;
+  for (size_t i = 0; i < at.size(); ++i) {
+    const double x = at[i];
+    at[i] = x + kStep;
+    const double above = loss(at);
+    at[i] = x - kStep;
+    const double below = loss(at);
+    at[i] = x;
+    EXPECT_NEAR(gradient[static_cast<int64_t>(i)], (above - below) / (2 * kStep), 1e-6);
+  }
+}
+
 }  // namespace sparsify::testing

@@ -39,4 +39,8 @@ std::vector<Tensor> RunBackward(OpType type, const std::vector<const Tensor*>& i
                                 const std::vector<const Tensor*>& grad_outputs,
                                 const std::vector<size_t>& wanted);
 
+/// Compares every element of `gradient` with the central difference of `loss` at `at`, to 1e-6.
+void ExpectDifferences(const Tensor& gradient, std::vector<double> at,
+                       const std::function<double(const std::vector<double>&)>& loss);
+
 }  // namespace sparsify::testing

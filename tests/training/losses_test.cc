@@ -8,6 +8,7 @@
 
 #include "sparsity/base/parallel.h"
 #include "tests/support/compare.h"
+#include "tests/support/gradient_check.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/random_tensor.h"
 
@@ -15,6 +16,7 @@ namespace sparsify {
 namespace {
 
 using testing::Close;
+using testing::ExpectDifferences;
 using testing::MessageOf;
 using testing::RandomTensor;
 using testing::ToArray;
@@ -55,20 +57,6 @@ double ReferenceDivergence(const Values& student, const Values& teacher, double 
     for (size_t k = 0; k < kClasses; ++k) total += p[k] * std::log(p[k] / q[k]) / kRows;
   }
   return total;
-}
-
-void ExpectDifferences(const Tensor& gradient, Values at,
-                       const std::function<double(const Values&)>& loss) {
-  constexpr double kStep = 1e-4;
-  for (size_t i = 0; i < at.size(); ++i) {
-    const double x = at[i];
-    at[i] = x + kStep;
-    const double above = loss(at);
-    at[i] = x - kStep;
-    const double below = loss(at);
-    at[i] = x;
-    EXPECT_NEAR(gradient[static_cast<int64_t>(i)], (above - below) / (2 * kStep), 1e-6);
-  }
 }
 
 TEST(CrossEntropy, IsItsDefinitionWithItsGradient) {
