@@ -25,6 +25,7 @@ struct BenchOptions {
   double sparsity = 0.5;
   int64_t repetitions = 20;
   bool layers = true;
+  bool winograd = true;
 };
 
 /// Zeroes the smallest `sparsity` of every Conv and Gemm weight; depthwise ones stay.
@@ -81,15 +82,19 @@ void RunBench(const BenchOptions& options) {
   PruneByMagnitude(graph, options.sparsity);
   BenchmarkOptions benchmark;
   benchmark.repetitions = options.repetitions;
+  benchmark.winograd = options.winograd;
   const SpeedRow row = MeasureSpeedup(graph, options.batch, options.threads, benchmark);
   if (options.layers) {
     PrintLayers(Plan(graph, {.batch = options.batch,
                              .threads = options.threads,
-                             .allow_sparse = options.sparsity > 0}));
+                             .allow_sparse = options.sparsity > 0,
+                             .winograd = options.winograd}));
   }
   fmt::print("{}: batch {}, threads {}, {}, {}, sparsity {:.0f} %\n", graph.name, row.batch,
              row.threads, row.precision, row.isa, row.sparsity);
   fmt::print("dense  {:.3f} ms least, {:.3f} ms median\n", row.dense.min_ms, row.dense.median_ms);
+  fmt::print("direct dense {:.3f} ms least, {:.3f} ms median: speed-up {:.3f}\n", row.direct.min_ms,
+             row.direct.median_ms, row.speedup_direct);
   fmt::print("sparse {:.3f} ms least, {:.3f} ms median\n", row.sparse.min_ms, row.sparse.median_ms);
   fmt::print("speed-up {:.3f} (least) {:.3f} (median), error {:.2g}, steal {:.1f} %\n",
              row.speedup_min, row.speedup, row.max_error, row.steal_percent);
@@ -110,6 +115,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "worker threads");
   app.add_option("--sparsity", options.sparsity, "fraction of each layer's weights to zero");
   app.add_option("--repetitions", options.repetitions, "timed runs of each plan");
+  app.add_flag("--winograd,!--no-winograd", options.winograd,
+               "Winograd's algorithm in dense layers");
   app.add_flag("--layers,!--no-layers", options.layers, "print the time of each layer");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -89,10 +89,11 @@ const Cells& LayerColumns() {
 
 const Cells& SpeedupColumns() {
   static const Cells columns = {
-      "network",     "batch",        "threads",       "precision",   "isa",
-      "sparsity",    "DAGs",         "time_ms",       "speedup",     "memory_size_MB",
-      "blob_MB",     "bandwidth_MB", "dense_time_ms", "time_min_ms", "dense_time_min_ms",
-      "speedup_min", "max_error",    "steal_percent", "dense_layers"};
+      "network",     "batch",        "threads",       "precision",      "isa",
+      "sparsity",    "DAGs",         "time_ms",       "speedup",        "memory_size_MB",
+      "blob_MB",     "bandwidth_MB", "dense_time_ms", "time_min_ms",    "dense_time_min_ms",
+      "speedup_min", "max_error",    "steal_percent", "direct_time_ms", "speedup_direct",
+      "dense_layers"};
   return columns;
 }
 

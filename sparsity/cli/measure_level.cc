@@ -55,6 +55,8 @@ std::vector<std::string> SpeedupRow(const std::string& network, const SpeedRow& 
           fmt::format("{:.3f}", row.speedup_min),
           fmt::format("{:.2e}", row.max_error),
           fmt::format("{:.1f}", row.steal_percent),
+          Milliseconds(row.direct.median_ms),
+          fmt::format("{:.3f}", row.speedup_direct),
           DenseLayers(row.plan)};
 }
 

@@ -32,9 +32,14 @@ void NoteAccuracy(double percent, const Evaluation& result) {
 
 void NoteSpeed(double percent, const std::vector<SpeedRow>& rows) {
   for (const SpeedRow& row : rows) {
-    Note("{}: batch {}, threads {}: {:.3f} ms, dense {:.3f} ms, speed-up {:.2f}",
+    std::string direct;
+    if (row.direct.median_ms > row.dense.median_ms) {
+      direct = fmt::format(" ({:.2f} over dense without Winograd's algorithm, {:.3f} ms)",
+                           row.speedup_direct, row.direct.median_ms);
+    }
+    Note("{}: batch {}, threads {}: {:.3f} ms, dense {:.3f} ms, speed-up {:.2f}{}",
          LevelName(percent), row.batch, row.threads, row.sparse.median_ms, row.dense.median_ms,
-         row.speedup);
+         row.speedup, direct);
   }
 }
 

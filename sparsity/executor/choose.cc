@@ -15,6 +15,7 @@
 #include "sparsity/executor/lower.h"
 #include "sparsity/executor/onednn_steps.h"
 #include "sparsity/executor/pricing.h"
+#include "sparsity/executor/winograd.h"
 
 namespace sparsify {
 namespace {
@@ -113,12 +114,7 @@ class Chooser {
       }
       const auto s = static_cast<size_t>(call.step);
       const FusedStep& step = graph_.steps[s];
-      Pricing::Job job = JobOf(step);
-      job.key = fmt::format("{} {}", call.kernel->info().name, ProblemKey(graph_, step));
-      for (size_t i = 0; i < job.inputs.size(); ++i) {
-        job.key += fmt::format(" {}", LayoutKey(call.kernel->info().inputs[i], job.inputs[i]));
-      }
-      prices_[s].dense_ms = pricing_.Price(*call.kernel, job);
+      prices_[s].dense_ms = pricing_.Price(*call.kernel, DenseJob(graph_, step, *call.kernel));
       prices_[s].reorders_ms = std::exchange(reorders, 0);
       for (size_t i = 0; i < step.outputs.size(); ++i) {
         dense_layout_[step.outputs[i]] = call.kernel->info().outputs[i];

@@ -67,6 +67,15 @@ KernelPtr MakeFollowing(const FusedGraph& graph, const FusedStep& step, Followin
 }
 
 KernelPtr MakeWeighted(const FusedGraph& graph, const FusedStep& step) {
+  if (step.winograd) {
+    try {
+      if (KernelPtr kernel = onednn::MakeConvolution(graph, step)) return kernel;
+    } catch (const dnnl::error&) {  // not implemented for these shapes
+    }
+    FusedStep direct = step;
+    direct.winograd = false;
+    return MakeWeighted(graph, direct);
+  }
   try {
     return step.node.type == OpType::kConv ? onednn::MakeConvolution(graph, step)
                                            : onednn::MakeInnerProduct(graph, step);

@@ -23,6 +23,7 @@ StepReport DescribeCall(const FusedGraph& graph, const LoweredCall& call) {
   report.op = step.op;
   report.is_layer = step.is_layer;
   report.macs = step.macs;
+  report.winograd = step.winograd && report.kernel.starts_with("onednn");
   if (step.is_layer) report.sparsity = WeightSparsity(graph, step);
   return report;
 }

@@ -27,6 +27,7 @@ struct FusedStep {
   Activation activation;
   bool is_layer = false;  // owns a prunable weight
   int64_t macs = 0;       // dense, whole batch
+  bool winograd = false;  // its dense kernel computes by Winograd's algorithm
 
   /// inputs, then the residual when there is one: the order kernels read their operands in.
   std::vector<ValueId> Operands() const;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -85,19 +86,23 @@ double RunTimed(const Plan& plan, Batch& batch) {
   return time.count();
 }
 
-/// A B A B …, after one run of each to warm up.
-std::pair<Timing, Timing> Interleave(const Plan& a, const Plan& b, Batch& batch,
-                                     int64_t repetitions) {
-  std::vector<double> a_times;
-  std::vector<double> b_times;
-  RunTimed(a, batch);
-  RunTimed(b, batch);
+/// A B C A B C …, after one run of each to warm up.
+std::vector<Timing> Interleave(const std::vector<const Plan*>& plans, Batch& batch,
+                               int64_t repetitions) {
+  std::vector<std::vector<double>> times(plans.size());
+  for (const Plan* plan : plans) RunTimed(*plan, batch);
   for (int64_t i = 0; i < std::max<int64_t>(1, repetitions); ++i) {
     ThrowIfInterrupted();
-    a_times.push_back(RunTimed(a, batch));
-    b_times.push_back(RunTimed(b, batch));
+    for (size_t p = 0; p < plans.size(); ++p) times[p].push_back(RunTimed(*plans[p], batch));
   }
-  return {Summary(std::move(a_times)), Summary(std::move(b_times))};
+  std::vector<Timing> timings;
+  for (std::vector<double>& of_plan : times) timings.push_back(Summary(std::move(of_plan)));
+  return timings;
+}
+
+bool UsesWinograd(const Plan& plan) {
+  return std::any_of(plan.report().steps.begin(), plan.report().steps.end(),
+                     [](const StepReport& step) { return step.winograd; });
 }
 
 /// Percent of the layers' weights that are zero.
@@ -132,6 +137,8 @@ void BenchmarkOptions::VisitFields(OptionVisitor& v) {
   v.Field("repetitions", repetitions, {.min = 1}, "timed runs of each plan, interleaved");
   v.Field("min_sparsity", min_sparsity, {.min = 0, .max = 1},
           "layers below this sparsity (a fraction) are not tried with sparse kernels");
+  v.Field("winograd", winograd,
+          "let dense layers of both plans compute by Winograd's algorithm where that is faster");
 }
 
 double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
@@ -162,13 +169,21 @@ SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
   PlanOptions plan_options{.batch = batch,
                            .threads = threads,
                            .allow_sparse = true,
-                           .min_sparsity = options.min_sparsity};
+                           .min_sparsity = options.min_sparsity,
+                           .winograd = options.winograd};
   const Plan sparse(sparse_graph, plan_options);
   plan_options.allow_sparse = false;
   const Plan dense(sparse_graph, plan_options);
+  std::optional<Plan> without_winograd;
+  if (UsesWinograd(dense)) {
+    plan_options.winograd = false;
+    without_winograd.emplace(sparse_graph, plan_options);
+  }
+  const Plan& direct = without_winograd ? *without_winograd : dense;
   Batch images(dense);
   const std::vector<Tensor> expected = Reference(sparse_graph, images.inputs, threads);
   Verify(sparse_graph, dense, images, expected, "dense");
+  if (without_winograd) Verify(sparse_graph, direct, images, expected, "direct dense");
 
   SpeedRow row;
   row.batch = batch;
@@ -178,12 +193,20 @@ SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
   row.sparsity = AchievedSparsity(sparse_graph);
   row.max_error = Verify(sparse_graph, sparse, images, expected, "sparse");
   row.plan = sparse.report();
+  std::vector<const Plan*> plans = {&sparse, &dense};
+  if (without_winograd) plans.push_back(&direct);
   const auto before = ReadProcessorTime();
-  std::tie(row.dense, row.sparse) = Interleave(dense, sparse, images, options.repetitions);
+  const std::vector<Timing> timings = Interleave(plans, images, options.repetitions);
   row.steal_percent = StolenPercent(before, ReadProcessorTime());
-  if (row.sparse.median_ms >= row.dense.median_ms) UseDense(dense, row);
+  row.sparse = timings[0];
+  row.dense = timings[1];
+  row.direct = timings.back();
+  const bool direct_wins = row.direct.median_ms < row.dense.median_ms;
+  if (direct_wins) row.dense = row.direct;
+  if (row.sparse.median_ms >= row.dense.median_ms) UseDense(direct_wins ? direct : dense, row);
   row.speedup = row.dense.median_ms / row.sparse.median_ms;
   row.speedup_min = row.dense.min_ms / row.sparse.min_ms;
+  row.speedup_direct = row.direct.median_ms / row.sparse.median_ms;
   return row;
 }
 

@@ -18,6 +18,7 @@ struct BenchmarkOptions {
   std::vector<std::string> precision = {"f32"};
   int64_t repetitions = 50;
   double min_sparsity = 0.3;
+  bool winograd = true;
 
   void VisitFields(OptionVisitor& v);
 };
@@ -35,19 +36,22 @@ struct SpeedRow {
   std::string isa;
   /// Percent. MeasureSpeedup gives the layers' achieved one; a sweep puts the requested one.
   double sparsity = 0;
-  Timing dense;
+  Timing dense;   // of the faster dense plan
+  Timing direct;  // of the dense plan without Winograd's algorithm
   Timing sparse;
-  double speedup = 0;      // dense.median / sparse.median
-  double speedup_min = 0;  // dense.min / sparse.min
+  double speedup = 0;         // dense.median / sparse.median
+  double speedup_min = 0;     // dense.min / sparse.min
+  double speedup_direct = 0;  // direct.median / sparse.median
   PlanReport plan;
   double max_error = 0;  // of the sparse plan's outputs against the reference, relative to max |y|
   double steal_percent = 0;  // of processor time taken by other guests while timing
 };
 
-/// Builds both plans (the dense one from the same sparse weights: dense time does not
-/// depend on values), checks both against the interpreter on random images (throws Error
-/// on mismatch), then times them interleaved. When the tuned plan is not faster than the
-/// dense one as a whole, the dense plan is used for the row and the report says so.
+/// Builds a sparse and a dense plan (from the same sparse weights: dense time does not depend on
+/// values), and where Winograd's algorithm is in use a dense one without it; checks them against
+/// the interpreter on random images (throws Error on mismatch), then times them in turn. When the
+/// tuned plan is not faster than the faster dense one as a whole, that one is used for the row and
+/// the report says so.
 /// Polls for Ctrl-C. Throws a usage error for a precision other than f32.
 SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                         const BenchmarkOptions& options);

@@ -70,12 +70,13 @@ KernelPtr MakeConvolution(const FusedGraph& graph, const FusedStep& step) {
   const Desc src = DescribeAny(pixels);
   const Desc dst = DescribeAny(ShapeOf(graph, step.outputs[0]));
   const Desc weights(weight_dims, kF32, Tag::any);
-  const auto direct = dnnl::algorithm::convolution_direct;
+  const auto algorithm =
+      step.winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
   const dnnl::primitive_attr attributes = Epilogue(step);
   const auto pd = step.bias == kNoValue
-                      ? PrimitiveDesc<Convolution>(attributes, kInference, direct, src, weights,
+                      ? PrimitiveDesc<Convolution>(attributes, kInference, algorithm, src, weights,
                                                    dst, strides, dilates, begin, end)
-                      : PrimitiveDesc<Convolution>(attributes, kInference, direct, src, weights,
+                      : PrimitiveDesc<Convolution>(attributes, kInference, algorithm, src, weights,
                                                    Desc({weight[0]}, kF32, Tag::a), dst, strides,
                                                    dilates, begin, end);
   return Bind<Convolution>(graph, step, pd,

@@ -17,6 +17,7 @@
 #include "sparsity/executor/onednn_engine.h"
 #include "sparsity/executor/onednn_steps.h"
 #include "sparsity/executor/thread_scope.h"
+#include "sparsity/executor/winograd.h"
 
 namespace sparsify {
 namespace {
@@ -142,7 +143,8 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   const ThreadScope scope(options.threads);
   const Isa isa = DetectIsa();
   LimitDenseLibrary();
-  const FusedGraph fused = Fuse(graph, options.batch);
+  FusedGraph fused = Fuse(graph, options.batch);
+  if (options.winograd) ChooseWinograd(fused, options);
   const LaneOptions lanes{
       LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};
   std::vector<StepChoice> choices(fused.steps.size());

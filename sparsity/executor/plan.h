@@ -24,6 +24,9 @@ struct PlanOptions {
   bool tune = true;
   /// Layers below this sparsity are not tried sparse.
   double min_sparsity = 0.3;
+  /// Dense steps may compute by Winograd's algorithm where that is faster: results then differ by
+  /// more than the order of a sum (about 1e-5 of the largest), and weights take more memory.
+  bool winograd = false;
 };
 
 /// What one fused step is and why it runs as it does.
@@ -32,6 +35,7 @@ struct StepReport {
   std::string op;      // "Conv+Add+Relu"
   std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"
   bool is_layer = false;
+  bool winograd = false;     // computes dense by Winograd's algorithm
   double sparsity = 0;       // of the weight, fraction
   double dense_time_ms = 0;  // tuned; 0 when not timed
   double time_ms = 0;

@@ -32,9 +32,11 @@ SpeedRow Speed() {
   row.isa = "avx2";
   row.sparsity = 50;
   row.dense = {3, 4};
+  row.direct = {5, 6};
   row.sparse = {1.5, 2};
   row.speedup = 2;
   row.speedup_min = 2;
+  row.speedup_direct = 3;
   row.plan.fused_steps = 5;
   row.plan.constant_bytes = 1'000'000;
   row.plan.arena_bytes = 500'000;
@@ -57,7 +59,7 @@ TEST(SpeedupCells, FollowTheColumns) {
   EXPECT_THAT(
       SpeedupCells(SampleRun(), {Speed()}),
       ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.000", "0.500",
-                  "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "conv2"));
+                  "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "6.0000", "3.000", "conv2"));
 }
 
 TEST(LayerCells, JoinSparsityAndKernel) {

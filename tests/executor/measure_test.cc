@@ -50,6 +50,8 @@ TEST(MeasureSpeedup, FillsARowFromVerifiedPlans) {
   EXPECT_LE(row.dense.min_ms, row.dense.median_ms);
   EXPECT_DOUBLE_EQ(row.speedup, row.dense.median_ms / row.sparse.median_ms);
   EXPECT_GE(row.speedup, 1.0);
+  EXPECT_GE(row.direct.median_ms, row.dense.median_ms);
+  EXPECT_DOUBLE_EQ(row.speedup_direct, row.direct.median_ms / row.sparse.median_ms);
   EXPECT_LE(row.max_error, RoundingTolerance(graph));
   EXPECT_GE(row.steal_percent, 0);
 }
