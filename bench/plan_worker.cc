@@ -175,6 +175,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch", options.plan.batch, "images a run");
   app.add_option("--threads", options.plan.threads, "worker threads");
   app.add_flag("--sparse,!--dense", options.plan.allow_sparse, "which plan (sparse)");
+  app.add_flag("--winograd", options.plan.winograd, "Winograd's algorithm in dense layers");
   CLI11_PARSE(app, argc, argv);
   try {
     sparsify::Worker(options).Serve(std::cin);

@@ -6,7 +6,7 @@
 Each engine lives in a process of its own; one runs at a time, the others are stopped, and
 short turns go round until the time of a case is used up. Engines that cannot be compared
 are named with the reason. Engines: onnxruntime, openvino, pytorch, deepsparse,
-sparsify-dense and sparsify-sparse (bench/plan_worker.cc). README.md says what to install.
+sparsify-dense, sparsify-winograd and sparsify-sparse (bench/plan_worker.cc). README.md says what to install.
 """
 
 import argparse
@@ -41,8 +41,16 @@ ENGINES = {
     "openvino": Engine("OpenVINO", "dense"),
     "pytorch": Engine("PyTorch", "dense"),
     "sparsify-dense": Engine("sparsify, dense plan", "dense"),
+    "sparsify-winograd": Engine(f"sparsify, dense plan, {tables.WINOGRAD}", "dense"),
     "deepsparse": Engine("DeepSparse", "sparse"),
     "sparsify-sparse": Engine("sparsify, sparse plan", "sparse"),
+}
+
+
+OWN_PLANS = {
+    "sparsify-dense": ["--dense"],
+    "sparsify-winograd": ["--dense", "--winograd"],
+    "sparsify-sparse": ["--sparse", "--winograd"],
 }
 
 
@@ -121,7 +129,7 @@ def command(name, args, model, batch, threads):
     if name.startswith("sparsify"):
         if not os.access(args.plan_worker, os.X_OK):
             raise EngineError("bench/plan_worker is not built (target plan_worker; --plan-worker)")
-        return [args.plan_worker, model, *size, f"--{name.removeprefix('sparsify-')}"]
+        return [args.plan_worker, model, *size, *OWN_PLANS[name]]
     return [args.interpreters[name], str(FOLDER / "worker.py"), name, model, *size]
 
 

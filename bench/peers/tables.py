@@ -12,6 +12,7 @@ import dataclasses
 HEADING = "## Beside other engines"
 DISTURBED = 5.0  # percent of a processor that others may use during a comparison
 
+WINOGRAD = "Winograd"  # in the name of an engine that transforms its weights
 COLUMNS = ["sparsity %", "batch", "threads", "engine", "version", "precision", "min ms",
            "median ms", "speed-up (medians)", "speed-up (minima)", "max difference"]
 
@@ -104,6 +105,19 @@ def full_table(rows):
     return _markdown(COLUMNS, [_cells(row) for row in timed])
 
 
+def _direct(case):
+    """The fastest dense engine that multiplies by the weights as they are."""
+    direct = [row for row in case if row.kind == "dense" and WINOGRAD not in row.engine]
+    return min(direct, key=lambda row: row.median_ms, default=None)
+
+
+def _over_direct(case, engine):
+    direct = _direct(case)
+    if direct is None or engine is None:
+        return "–"
+    return f"{direct.median_ms / engine.median_ms:.3f} ({direct.engine}, {direct.median_ms:.2f} ms)"
+
+
 def summary_table(rows):
     """A line a case: the fastest dense, and what the sparse engines gain over it."""
     cases = {}
@@ -120,9 +134,12 @@ def summary_table(rows):
             both = all(engine in by_name for engine in sparse)
             a, b = (by_name.get(engine) for engine in sparse)
             gains.append(_ratio(a.median_ms / b.median_ms if both else 0))
+        if sparse:
+            gains.append(_over_direct(case, by_name.get(sparse[-1])))
         first = case[0]
         body.append([_percent(first.sparsity), first.batch, first.threads, dense, *gains])
     versus = [f"{sparse[1]} over {sparse[0]}"] if len(sparse) == 2 else []
+    versus += [f"{sparse[-1]} over dense without Winograd"] if sparse else []
     return _markdown(["sparsity %", "batch", "threads", "fastest dense", *sparse, *versus], body)
 
 

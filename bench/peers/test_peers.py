@@ -165,10 +165,19 @@ class TablesTest(unittest.TestCase):
                            network="net", sparsity=50.0, batch=8)
         tables.mark_baseline(found + [other])
         text = tables.summary_table(found + [other])
-        self.assertIn("fastest dense | S | T | T over S |", text[0])
-        self.assertEqual(text[2], "| 50 | 8 | 1 | B, 10.00 ms | 2.500 | 5.000 | 2.000 |")
+        self.assertIn("fastest dense | S | T | T over S | T over dense without Winograd |",
+                      text[0])
+        self.assertEqual(text[2], "| 50 | 8 | 1 | B, 10.00 ms | 2.500 | 5.000 | 2.000 | "
+                                  "5.000 (B, 10.00 ms) |")
         other.left_out = "why"
-        self.assertIn("| 2.500 | – | – |", tables.summary_table(found + [other])[2])
+        self.assertIn("| 2.500 | – | – | – |", tables.summary_table(found + [other])[2])
+
+    def test_summary_says_the_gain_over_the_fastest_direct_dense(self):
+        found = rows()
+        found[1].engine = "own, Winograd"
+        text = tables.summary_table(found)
+        self.assertEqual(text[2], "| 50 | 8 | 1 | own, Winograd, 10.00 ms | 2.500 | "
+                                  "3.000 (A, 12.00 ms) |")
 
     def test_an_earlier_run_gives_the_same_tables(self):
         with tempfile.TemporaryDirectory() as folder:
