@@ -89,8 +89,8 @@ Worker::Worker(const WorkerOptions& options)
 
 std::string Worker::Description() const {
   const PlanReport& report = plan_.report();
-  if (!sparse_) return fmt::format("{}, planned in {:.1f} s", report.isa, seconds_to_plan_);
-  return fmt::format("{}, {} of {} layers sparse, planned in {:.1f} s", report.isa,
+  if (!sparse_) return fmt::format("{}, planned in {:.2f} s", report.isa, seconds_to_plan_);
+  return fmt::format("{}, {} of {} layers sparse, planned in {:.2f} s", report.isa,
                      CountSparse(report), CountLayers(report), seconds_to_plan_);
 }
 
@@ -176,6 +176,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.plan.threads, "worker threads");
   app.add_flag("--sparse,!--dense", options.plan.allow_sparse, "which plan (sparse)");
   app.add_flag("--winograd", options.plan.winograd, "Winograd's algorithm in dense layers");
+  app.add_option("--plan-cache", options.plan.cache_folder, "folder that keeps the kernels chosen");
   CLI11_PARSE(app, argc, argv);
   try {
     sparsify::Worker(options).Serve(std::cin);

@@ -26,7 +26,8 @@ function(sparsify_test name)
   else()
     target_compile_options(${name} PRIVATE -O1)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300
+                       ENVIRONMENT XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache)
 endfunction()
 
 # Adds a folder that has a CMakeLists.txt.

@@ -5,42 +5,12 @@
 #include <algorithm>
 #include <sstream>
 #include <string_view>
-#include <type_traits>
-#include <variant>
 #include <vector>
+
+#include "sparsity/graph/hash_graph.h"
 
 namespace sparsify {
 namespace {
-
-class Hasher {
- public:
-  void Bytes(const void* data, size_t size) {
-    const auto* bytes = static_cast<const unsigned char*>(data);
-    for (size_t i = 0; i < size; ++i) state_ = (state_ ^ bytes[i]) * 0x100000001b3ULL;
-  }
-  void Text(std::string_view text) {
-    Number(text.size());
-    Bytes(text.data(), text.size());
-  }
-  void Number(uint64_t value) { Bytes(&value, sizeof value); }
-  std::string Hex() const { return fmt::format("{:016x}", state_); }
-
- private:
-  uint64_t state_ = 0xcbf29ce484222325ULL;
-};
-
-std::string FormatAttribute(const Attributes::Value& value) {
-  return std::visit(
-      [](const auto& v) {
-        if constexpr (requires { v.begin(); } &&
-                      !std::is_same_v<std::decay_t<decltype(v)>, std::string>) {
-          return fmt::format("[{}]", fmt::join(v, ","));
-        } else {
-          return fmt::format("{}", v);
-        }
-      },
-      value);
-}
 
 /// "a.b.c: value" for each line of resolved YAML that has a value.
 std::vector<std::string> FlatLines(const std::string& yaml) {
@@ -82,27 +52,6 @@ std::string DescribeDifference(const RunIdentity& before, const RunIdentity& now
     if (old_line != new_line) return fmt::format("it had \"{}\", now \"{}\"", old_line, new_line);
   }
   return before.network == now.network ? "" : "the network in model.path has changed";
-}
-
-std::string HashGraph(const Graph& graph) {
-  Hasher hasher;
-  for (const Node& node : graph.nodes()) {
-    hasher.Text(node.name);
-    hasher.Number(static_cast<uint64_t>(node.type));
-    for (const ValueId id : node.inputs) hasher.Number(static_cast<uint64_t>(id));
-    for (const ValueId id : node.outputs) hasher.Number(static_cast<uint64_t>(id));
-    for (const auto& [name, value] : node.attributes.all()) {
-      hasher.Text(name);
-      hasher.Text(FormatAttribute(value));
-    }
-  }
-  for (const Value& value : graph.values()) {
-    hasher.Text(value.name);
-    if (!value.is_parameter) continue;
-    hasher.Text(value.data.shape().ToString());
-    hasher.Bytes(value.data.data(), static_cast<size_t>(value.data.size()) * sizeof(float));
-  }
-  return hasher.Hex();
 }
 
 }  // namespace sparsify

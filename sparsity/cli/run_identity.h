@@ -21,7 +21,4 @@ RunIdentity IdentityOf(const RunConfig& config, const Graph& graph);
 /// What differs, for a message: "it had "seed: 0", now "seed: 1"", or empty when equal.
 std::string DescribeDifference(const RunIdentity& before, const RunIdentity& now);
 
-/// Hash of nodes, attributes, and parameters with their data (64-bit FNV-1a).
-std::string HashGraph(const Graph& graph);
-
 }  // namespace sparsify

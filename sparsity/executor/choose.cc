@@ -24,11 +24,15 @@ constexpr double kUnknown = std::numeric_limits<double>::infinity();
 /// Time for trying kernels; a cold plan of ResNet-18 has 30 s for everything.
 constexpr double kBudgetMs = 20e3;
 
+/// The candidate of fully connected layers that needs no lanes.
+constexpr const char* kRowMajor = "row major";
+
 /// A kernel and its price.
 struct Priced {
   KernelPtr kernel;
   double ms = kUnknown;
   bool is_sparse = false;
+  std::string name;
 };
 
 struct StepPrices {
@@ -126,7 +130,6 @@ class Chooser {
     const FusedStep& step = graph_.steps[s];
     const std::string problem = ProblemKey(graph_, step);
     Priced& best = prices_[s].lanes;
-    std::string best_name;
     for (const LaneCandidate& candidate : LaneCandidates(graph_, step, lanes_)) {
       if (best.kernel != nullptr && pricing_.IsExhausted()) break;
       Pricing::Job job = JobOf(step);
@@ -138,7 +141,7 @@ class Chooser {
       KernelPtr kernel = candidate.make();
       const double ms = pricing_.Price(*kernel, job);
       if (candidate.is_sparse) prices_[s].sparse_ms = std::min(prices_[s].sparse_ms, ms);
-      if (ms < best.ms) best = {std::move(kernel), ms, candidate.is_sparse};
+      if (ms < best.ms) best = {std::move(kernel), ms, candidate.is_sparse, candidate.name};
     }
   }
 
@@ -153,6 +156,7 @@ class Chooser {
     job.macs *= RuleDensity(step);
     priced.ms = pricing_.Price(*priced.kernel, job);
     priced.is_sparse = true;
+    priced.name = kRowMajor;
     prices_[s].sparse_ms = std::min(prices_[s].sparse_ms, priced.ms);
   }
 
@@ -218,6 +222,7 @@ class Chooser {
       if (chosen != nullptr) {
         choice.time_ms = chosen->ms;
         choice.kernel = std::move(chosen->kernel);
+        choice.candidate = chosen->name;
         if (chosen->is_sparse) return choice;
       }
     }
@@ -262,6 +267,26 @@ class Chooser {
 std::vector<StepChoice> ChooseKernels(const FusedGraph& graph, const PlanOptions& options,
                                       const LaneOptions& lanes) {
   return Chooser(graph, options, lanes).Run();
+}
+
+bool MakeChosenKernels(const FusedGraph& graph, const LaneOptions& lanes,
+                       std::vector<StepChoice>& choices) {
+  for (size_t s = 0; s < choices.size(); ++s) {
+    StepChoice& choice = choices[s];
+    if (choice.candidate.empty()) continue;
+    const FusedStep& step = graph.steps[s];
+    if (choice.candidate == kRowMajor) {
+      choice.kernel = MakeSparseLinear(graph, step, lanes.context);
+    } else {
+      for (const LaneCandidate& candidate : LaneCandidates(graph, step, lanes)) {
+        if (choice.kernel == nullptr && candidate.name == choice.candidate) {
+          choice.kernel = candidate.make();
+        }
+      }
+    }
+    if (choice.kernel == nullptr) return false;
+  }
+  return true;
 }
 
 }  // namespace sparsify

@@ -11,6 +11,7 @@
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/random.h"
+#include "sparsity/executor/plan_cache.h"
 #include "sparsity/executor/stolen_time.h"
 #include "sparsity/executor/thread_scope.h"
 #include "sparsity/graph/layers.h"
@@ -116,6 +117,16 @@ double AchievedSparsity(const Graph& graph) {
   return total == 0 ? 0 : 100.0 * static_cast<double>(zeros) / static_cast<double>(total);
 }
 
+std::string CacheFolder(const BenchmarkOptions& options) {
+  if (!options.plan_cache) return "";
+  return *options.plan_cache == "user" ? UserPlanCacheFolder() : *options.plan_cache;
+}
+
+void NoteCache(const Plan& plan, std::string_view which) {
+  if (plan.report().cached_in.empty()) return;
+  Note("{} plan: kernels as chosen in an earlier run ({})", which, plan.report().cached_in);
+}
+
 /// Puts the dense plan in the row of a tuned plan that does not pay.
 void UseDense(const Plan& dense, SpeedRow& row) {
   const std::string reason = fmt::format("whole sparse plan {:.2f} ms, dense {:.2f} ms",
@@ -139,6 +150,10 @@ void BenchmarkOptions::VisitFields(OptionVisitor& v) {
           "layers below this sparsity (a fraction) are not tried with sparse kernels");
   v.Field("winograd", winograd,
           "let dense layers of both plans compute by Winograd's algorithm where that is faster");
+  v.Field(
+      "plan_cache", plan_cache,
+      "folder that keeps the kernels chosen for a plan, so that the next run need not time them "
+      "again; user: sparsify/plans in the user's cache folder; None: choose anew");
 }
 
 double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
@@ -170,7 +185,8 @@ SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                            .threads = threads,
                            .allow_sparse = true,
                            .min_sparsity = options.min_sparsity,
-                           .winograd = options.winograd};
+                           .winograd = options.winograd,
+                           .cache_folder = CacheFolder(options)};
   const Plan sparse(sparse_graph, plan_options);
   plan_options.allow_sparse = false;
   const Plan dense(sparse_graph, plan_options);
@@ -179,6 +195,8 @@ SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
     plan_options.winograd = false;
     without_winograd.emplace(sparse_graph, plan_options);
   }
+  NoteCache(sparse, "sparse");
+  NoteCache(dense, "dense");
   const Plan& direct = without_winograd ? *without_winograd : dense;
   Batch images(dense);
   const std::vector<Tensor> expected = Reference(sparse_graph, images.inputs, threads);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct BenchmarkOptions {
   int64_t repetitions = 50;
   double min_sparsity = 0.3;
   bool winograd = true;
+  std::optional<std::string> plan_cache = "user";
 
   void VisitFields(OptionVisitor& v);
 };

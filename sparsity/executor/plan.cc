@@ -16,6 +16,7 @@
 #include "sparsity/executor/lower.h"
 #include "sparsity/executor/onednn_engine.h"
 #include "sparsity/executor/onednn_steps.h"
+#include "sparsity/executor/plan_cache.h"
 #include "sparsity/executor/thread_scope.h"
 #include "sparsity/executor/winograd.h"
 
@@ -132,6 +133,13 @@ PlanReport Report(const FusedGraph& fused, const Lowered& lowered,
   return report;
 }
 
+std::vector<StepChoice> ChooseAnew(FusedGraph& graph, const PlanOptions& options,
+                                   const LaneOptions& lanes) {
+  if (options.winograd) ChooseWinograd(graph, options);
+  if (options.allow_sparse) return ChooseKernels(graph, options, lanes);
+  return std::vector<StepChoice>(graph.steps.size());
+}
+
 }  // namespace
 
 void LimitDenseLibrary() { onednn::LimitIsa(DetectIsa()); }
@@ -144,11 +152,17 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   const Isa isa = DetectIsa();
   LimitDenseLibrary();
   FusedGraph fused = Fuse(graph, options.batch);
-  if (options.winograd) ChooseWinograd(fused, options);
   const LaneOptions lanes{
       LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};
+  std::string cached_in;
+  const PlanCache cache(graph, options, isa);
   std::vector<StepChoice> choices(fused.steps.size());
-  if (options.allow_sparse) choices = ChooseKernels(fused, options, lanes);
+  if (cache.Read(fused, choices) && MakeChosenKernels(fused, lanes, choices)) {
+    cached_in = cache.path();
+  } else {
+    choices = ChooseAnew(fused, options, lanes);
+    cache.Write(fused, choices);
+  }
   Lowered lowered = Lower(
       fused,
       [&](size_t s, const std::vector<Layout>& available) {
@@ -161,6 +175,7 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   impl_->threads = options.threads;
   impl_->report = Report(fused, lowered, choices);
   impl_->report.isa = IsaName(isa);
+  impl_->report.cached_in = cached_in;
   for (ValueId id : fused.inputs) {
     impl_->input_shapes.push_back(fused.shapes[static_cast<size_t>(id)]);
   }

@@ -27,6 +27,8 @@ struct PlanOptions {
   /// Dense steps may compute by Winograd's algorithm where that is faster: results then differ by
   /// more than the order of a sum (about 1e-5 of the largest), and weights take more memory.
   bool winograd = false;
+  /// Folder where the choices of tuned plans are kept and found again (plan_cache.h); empty: none.
+  std::string cache_folder = {};
 };
 
 /// What one fused step is and why it runs as it does.
@@ -51,6 +53,7 @@ struct PlanReport {
   int64_t bandwidth_bytes = 0;  // bytes between memory and core an inference, from the plan
   int64_t fused_steps = 0;      // "DAGs": steps executed
   std::string isa;
+  std::string cached_in;  // the file that the choices were read from; empty: made anew
 };
 
 /// Keeps the dense library to the instruction set of DetectIsa(). Plans do so themselves; a

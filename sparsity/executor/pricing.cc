@@ -7,7 +7,6 @@
 #include <limits>
 #include <map>
 #include <mutex>
-#include <type_traits>
 
 #include "sparsity/base/random.h"
 
@@ -35,19 +34,6 @@ class Memo {
   mutable std::mutex mutex_;
   std::map<std::string, double> prices_;
 };
-
-std::string ValueText(const Attributes::Value& value) {
-  return std::visit(
-      [](const auto& v) -> std::string {
-        using T = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, std::string> || std::is_arithmetic_v<T>) {
-          return fmt::format("{}", v);
-        } else {
-          return fmt::format("{}", fmt::join(v, ","));
-        }
-      },
-      value);
-}
 
 /// Milliseconds of this thread's own processor time: what other processes took does not
 /// count. Only the calling thread's, so for kernels that run on one thread.
@@ -87,7 +73,7 @@ std::string ProblemKey(const FusedGraph& graph, const FusedStep& step) {
   if (step.weight != kNoValue) key += fmt::format(" weight {}", shape_text(step.weight));
   for (ValueId id : step.outputs) key += fmt::format(" to {}", shape_text(id));
   for (const auto& [name, value] : step.node.attributes.all()) {
-    key += fmt::format(" {}={}", name, ValueText(value));
+    key += fmt::format(" {}={}", name, FormatAttribute(value));
   }
   return key;
 }

@@ -1,5 +1,8 @@
 #include "sparsity/graph/attributes.h"
 
+#include <fmt/ranges.h>
+
+#include <type_traits>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -53,6 +56,19 @@ std::vector<double> Attributes::Floats(std::string_view name, std::vector<double
 const Attributes::Value* Attributes::Find(std::string_view name) const {
   const auto it = values_.find(name);
   return it == values_.end() ? nullptr : &it->second;
+}
+
+std::string FormatAttribute(const Attributes::Value& value) {
+  return std::visit(
+      [](const auto& v) {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, std::string> || std::is_arithmetic_v<T>) {
+          return fmt::format("{}", v);
+        } else {
+          return fmt::format("[{}]", fmt::join(v, ","));
+        }
+      },
+      value);
 }
 
 }  // namespace sparsify

@@ -40,4 +40,7 @@ class Attributes {
   std::map<std::string, Value, std::less<>> values_;
 };
 
+/// "3", "text", "[1,2]".
+std::string FormatAttribute(const Attributes::Value& value);
+
 }  // namespace sparsify

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "sparsity/base/parallel.h"
+#include "sparsity/base/processor.h"
 
 namespace sparsify {
 namespace {
@@ -28,30 +29,9 @@ std::string Unquoted(std::string text) {
   return text;
 }
 
-// The value of the first "key<blanks><separator>value" line, or "".
-std::string ValueIn(const std::string& path, std::string_view key, char separator) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const size_t at = line.find(separator);
-    if (at == std::string::npos) continue;
-    const size_t end = line.find_last_not_of(" \t", at == 0 ? 0 : at - 1);
-    if (std::string_view(line).substr(0, end + 1) != key) continue;
-    const size_t start = line.find_first_not_of(" \t", at + 1);
-    return start == std::string::npos ? "" : line.substr(start);
-  }
-  return "";
-}
-
-std::string Processor() {
-  for (const std::string_view key : {"model name", "Model", "cpu model"}) {
-    if (std::string name = ValueIn("/proc/cpuinfo", key, ':'); !name.empty()) return name;
-  }
-  return "unknown";
-}
-
 std::string InstructionSets() {
-  std::istringstream flags(ValueIn("/proc/cpuinfo", "flags", ':') + ' ' +
-                           ValueIn("/proc/cpuinfo", "Features", ':'));
+  std::istringstream flags(ValueInFile("/proc/cpuinfo", "flags", ':') + ' ' +
+                           ValueInFile("/proc/cpuinfo", "Features", ':'));
   std::string known;
   for (std::string flag; flags >> flag;) {
     for (const std::string_view name : kInstructionSets) {
@@ -83,7 +63,7 @@ std::string Kernel() {
 }
 
 std::string OperatingSystem() {
-  const std::string name = Unquoted(ValueIn("/etc/os-release", "PRETTY_NAME", '='));
+  const std::string name = Unquoted(ValueInFile("/etc/os-release", "PRETTY_NAME", '='));
   return name.empty() ? "unknown" : name;
 }
 
@@ -101,7 +81,7 @@ std::string Compiler() {
 
 CsvTable MachineTable() {
   return {{"name", "value"},
-          {{"processor", Processor()},
+          {{"processor", ProcessorName()},
            {"processors usable", fmt::format("{}", UsableProcessors())},
            {"threads", fmt::format("{}", Threads())},
            {"instruction sets", InstructionSets()},

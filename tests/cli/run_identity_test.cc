@@ -24,12 +24,6 @@ RunConfig Config(const std::string& text) {
   return ReadRunConfig(MakeDocument("model: {path: a}\n" + text));
 }
 
-TEST(HashGraph, SeesWeightsAndAttributes) {
-  EXPECT_EQ(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(1, 1)));
-  EXPECT_NE(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(2, 1)));
-  EXPECT_NE(HashGraph(SmallGraph(1, 1)), HashGraph(SmallGraph(1, 2)));
-}
-
 TEST(RunIdentity, SweepAndFolderDoNotCount) {
   const Graph graph = SmallGraph(1, 1);
   EXPECT_EQ(DescribeDifference(IdentityOf(Config("sweep: [30]\n"), graph),

@@ -41,6 +41,7 @@ TEST(MeasureSpeedup, FillsARowFromVerifiedPlans) {
   testing::PruneRandomly(graph, 0.8, 3);
   BenchmarkOptions options;
   options.repetitions = 3;
+  options.plan_cache = std::nullopt;
   const SpeedRow row = MeasureSpeedup(graph, 8, 1, options);
   EXPECT_EQ(row.batch, 8);
   EXPECT_EQ(row.threads, 1);
@@ -61,6 +62,7 @@ TEST(MeasureSpeedup, EveryLayerIsSparseOrSaysWhyNot) {
   testing::PruneRandomly(graph, 0.5, 3);
   BenchmarkOptions options;
   options.repetitions = 1;
+  options.plan_cache = std::nullopt;
   const SpeedRow row = MeasureSpeedup(graph, 8, 1, options);
   for (const StepReport& step : row.plan.steps) {
     if (!step.is_layer) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "sparsity/base/error.h"
 #include "sparsity/executor/kernels/tile_kernel.h"
@@ -20,6 +21,41 @@ int64_t MaxBlockChannels(const TilePlan& plan) {
   return std::min(by_count, by_offset);
 }
 
+/// What does not change from one row group to the next.
+struct WeightStream::Columns {
+  struct Tap {
+    int64_t weight;  // of the first row and tap, from the channel's first
+    int64_t slot;
+  };
+  struct Column {
+    uint32_t pattern;
+    uint16_t offset;
+    const float* weight;  // of the first row and tap
+  };
+
+  Columns(const TilePlan& plan, const StreamLayout& layout)
+      : channel_slots(plan.packed ? plan.channel_slots() : 1) {
+    const ConvGeometry& g = plan.geometry;
+    const int64_t step_h = layout.taps_along_width ? 1 : layout.taps;
+    const int64_t step_w = layout.taps_along_width ? layout.taps : 1;
+    for (int64_t kh = 0; kh < g.kernel_h; kh += step_h) {
+      for (int64_t kw = 0; kw < g.kernel_w; kw += step_w) {
+        taps.push_back({kh * g.kernel_w + kw, plan.packed ? plan.TapSlot(kh, kw) : 0});
+      }
+    }
+    const int64_t tap_stride = layout.taps_along_width ? 1 : g.kernel_w;
+    for (int bit = 0; bit < layout.rows * layout.taps; ++bit) {
+      bits.push_back((bit / layout.taps) * g.taps() + (bit % layout.taps) * tap_stride);
+    }
+  }
+
+  std::vector<Tap> taps;
+  std::vector<int64_t> bits;  // by pattern bit: its weight, from the column's
+  int64_t channel_slots;
+  std::vector<Column> found;   // of a row group
+  std::vector<Column> sorted;  // by pattern
+};
+
 WeightStream::WeightStream(const TilePlan& plan, const StreamLayout& layout, const float* weight,
                            int64_t out_channels)
     : layout_(layout) {
@@ -30,12 +66,13 @@ WeightStream::WeightStream(const TilePlan& plan, const StreamLayout& layout, con
   }
   blocks_ = (channels + layout.block_channels - 1) / layout.block_channels;
   row_groups_ = (out_channels + layout.rows - 1) / layout.rows;
+  Columns columns(plan, layout);
   for (int64_t block = 0; block < blocks_; ++block) {
     for (int64_t group = 0; group < row_groups_; ++group) {
       AddBegin();
       const int64_t row = group * layout.rows;
       const int rows = static_cast<int>(std::min<int64_t>(layout.rows, out_channels - row));
-      AddRowGroup(plan, weight, block, row, rows);
+      AddRowGroup(plan, columns, weight, block, row, rows);
     }
     AddBegin();
   }
@@ -48,54 +85,51 @@ void WeightStream::AddBegin() {
                      static_cast<int64_t>(counts_.size())});
 }
 
-void WeightStream::AddRowGroup(const TilePlan& plan, const float* weight, int64_t block,
-                               int64_t row, int rows) {
+void WeightStream::AddRowGroup(const TilePlan& plan, Columns& columns, const float* weight,
+                               int64_t block, int64_t row, int rows) {
   const ConvGeometry& g = plan.geometry;
   const int64_t channels = g.in_channels / g.groups;
   const int64_t first = block * layout_.block_channels;
   const int64_t last = std::min(channels, first + layout_.block_channels);
   const int bits = rows * layout_.taps;
-  struct Column {
-    uint32_t pattern;
-    uint16_t offset;
-    const float* weight;  // of row `row`, first tap
-  };
-  std::vector<Column> columns;
-  const int64_t tap_stride = layout_.taps_along_width ? 1 : g.kernel_w;
-  const auto value = [&](const float* of, int bit) {
-    return of[(bit / layout_.taps) * g.taps() + (bit % layout_.taps) * tap_stride];
-  };
-  const int64_t step_h = layout_.taps_along_width ? 1 : layout_.taps;
-  const int64_t step_w = layout_.taps_along_width ? layout_.taps : 1;
+  const uint32_t always = layout_.dense ? PatternCount(bits) : 0;
+  columns.found.clear();
+  std::vector<uint16_t> counts(PatternCount(bits), 0);
   for (int64_t channel = first; channel < last; ++channel) {
-    for (int64_t kh = 0; kh < g.kernel_h; kh += step_h) {
-      for (int64_t kw = 0; kw < g.kernel_w; kw += step_w) {
-        const float* of = weight + ((row * channels + channel) * g.kernel_h + kh) * g.kernel_w + kw;
-        uint32_t pattern = layout_.dense ? PatternCount(bits) : 0;
-        for (int bit = 0; bit < bits; ++bit) {
-          if (value(of, bit) != 0.0F) pattern |= 1U << bit;
-        }
-        const int64_t offset = plan.packed
-                                   ? (channel - first) * plan.channel_slots() + plan.TapSlot(kh, kw)
-                                   : channel - first;
-        if (pattern != 0) columns.push_back({pattern, static_cast<uint16_t>(offset), of});
+    const float* of_channel = weight + (row * channels + channel) * g.kernel_h * g.kernel_w;
+    for (const Columns::Tap& tap : columns.taps) {
+      const float* of = of_channel + tap.weight;
+      uint32_t pattern = always;
+      for (int bit = 0; bit < bits; ++bit) {
+        pattern |= static_cast<uint32_t>(of[columns.bits[bit]] != 0.0F) << bit;
       }
+      if (pattern == 0) continue;
+      const int64_t offset = (channel - first) * columns.channel_slots + tap.slot;
+      columns.found.push_back({pattern, static_cast<uint16_t>(offset), of});
+      ++counts[pattern - 1];
     }
   }
-  std::stable_sort(columns.begin(), columns.end(),
-                   [](const Column& a, const Column& b) { return a.pattern < b.pattern; });
-  std::vector<uint16_t> counts(PatternCount(bits), 0);
-  for (const Column& column : columns) {
-    ++counts[column.pattern - 1];
+  SortByPattern(columns, counts);
+  for (const Columns::Column& column : columns.sorted) {
     offsets_.push_back(column.offset);
     for (int bit = 0; bit < bits; ++bit) {
-      if ((column.pattern >> bit & 1) != 0) values_.push_back(value(column.weight, bit));
+      if ((column.pattern >> bit & 1) != 0) values_.push_back(column.weight[columns.bits[bit]]);
     }
   }
   if (layout_.dense) {
     counts_.push_back(counts.back());
   } else {
     counts_.insert(counts_.end(), counts.begin(), counts.end());
+  }
+}
+
+/// Stable: columns of one pattern stay in the order of the input.
+void WeightStream::SortByPattern(Columns& columns, const std::vector<uint16_t>& counts) {
+  std::vector<size_t> next(counts.size());
+  std::exclusive_scan(counts.begin(), counts.end(), next.begin(), size_t{0});
+  columns.sorted.resize(columns.found.size());
+  for (const Columns::Column& column : columns.found) {
+    columns.sorted[next[column.pattern - 1]++] = column;
   }
 }
 

@@ -45,7 +45,11 @@ class WeightStream {
   int64_t bytes() const;
 
  private:
-  void AddRowGroup(const TilePlan& plan, const float* weight, int64_t block, int64_t row, int rows);
+  struct Columns;
+
+  void AddRowGroup(const TilePlan& plan, Columns& columns, const float* weight, int64_t block,
+                   int64_t row, int rows);
+  static void SortByPattern(Columns& columns, const std::vector<uint16_t>& counts);
   void AddBegin();
 
   StreamLayout layout_;
