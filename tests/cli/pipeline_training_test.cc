@@ -139,6 +139,47 @@ TEST_F(TrainingPipelineTest, FromScratchTheDenseNetworkComesFirst) {
   EXPECT_THAT(Column(files_.Accuracy(), "sparsity"), ElementsAre("0", "50"));
 }
 
+TEST_F(TrainingPipelineTest, AnotherResolutionIsForTrainingOnly) {
+  const auto weight = [&] { return Weight(75, "conv2.weight").first; };
+  const auto equal = [](const Tensor& a, const Tensor& b) {
+    return std::equal(a.values().begin(), a.values().end(), b.values().begin());
+  };
+  const std::string distilled = "training.distillation={weight: 1}";
+  Run(LevelPrune({distilled}));
+  const Tensor unset = weight();
+  fs::remove_all(files_.folder());
+  Run(LevelPrune({distilled, "training.resolution=8"}));
+  EXPECT_TRUE(equal(weight(), unset)) << "8 is the network's own";
+  fs::remove_all(files_.folder());
+  const auto sets = LevelPrune({distilled, "training.resolution=6"});
+  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("; 5 images (6×6) of 21 from "));
+  Run(sets);
+  EXPECT_FALSE(equal(weight(), unset));
+  EXPECT_THAT(LoadModelFile(files_.Checkpoint(75)).history.back().action,
+              HasSubstr("trained 4 steps of 5 images (6×6) of "));
+  fs::remove(files_.Record(75));
+  fs::remove(files_.Report());
+  EXPECT_THAT(ErrorOf([&] {
+                Run(LevelPrune({distilled, "training.resolution=7"}), {.resume = true});
+              }),
+              HasSubstr("it had \"training.resolution: 6\", now \"training.resolution: 7\""));
+}
+
+TEST_F(TrainingPipelineTest, ANetworkOfOneSizeRefusesAnotherResolution) {
+  testing::GraphBuilder b("rigid");
+  const ValueId x = b.Relu("relu", b.Conv("conv1", b.Input({1, kSide, kSide}), 1, 16, 3));
+  Checkpoint checkpoint;
+  checkpoint.graph = b.Finish({b.Linear("fc", b.Op(OpType::kFlatten, "flat", {x}), 1024, 4)});
+  SaveModelFile(checkpoint, folder_.Path("tiny.h5"));
+  const auto sets = LevelPrune({"training.resolution=6"});
+  for (const bool dry_run : {true, false}) {
+    EXPECT_THAT(ErrorOf([&] { Run(sets, {.dry_run = dry_run}); }),
+                ::testing::AllOf(HasSubstr("training.resolution: "),
+                                 HasSubstr(" does not take images of 6×6: Gemm \"fc\": ")));
+    EXPECT_FALSE(fs::exists(files_.folder()));
+  }
+}
+
 TEST_F(TrainingPipelineTest, MistakesNameTheirPlace) {
   EXPECT_THAT(MistakeOf({"sparsity.scheduler={type: RigLScheduler}"}),
               HasSubstr("sparsity.scheduler.type: RigLScheduler prunes a network while it is "
