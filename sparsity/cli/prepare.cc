@@ -392,10 +392,11 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, {}{}resolved.yaml, report.html\n",
+             "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
              FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
-             run.training ? "training.csv, " : "");
+             run.training ? "training.csv, " : "",
+             run.training && run.config.training->tensorboard ? "events/, " : "");
 }
 
 }  // namespace sparsify

@@ -57,6 +57,9 @@ void TrainingOptions::VisitFields(OptionVisitor& v) {
   v.Field("from_scratch", from_scratch,
           "the dense network is trained first, from random weights; the file gives its structure");
   v.Field("log_interval", log_interval, {.min = 1}, "steps between rows of training.csv");
+  v.Field(
+      "tensorboard", tensorboard,
+      "these rows as event files for TensorBoard too, a folder below events/ for each sparsity");
   v.Field("save_interval", save_interval, {.min = 0},
           "seconds between two saves of the state that --resume goes on from");
 }

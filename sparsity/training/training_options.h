@@ -46,6 +46,7 @@ struct TrainingOptions {
   double batch_norm_momentum = 0.1;
   bool from_scratch = false;
   int64_t log_interval = 50;
+  bool tensorboard = false;
   double save_interval = 60;
 
   void VisitFields(OptionVisitor& v);

@@ -1,6 +1,7 @@
 #include "schedulers/scheduler_options.h"
 #include "sparsity/mask/mask.h"
 #include "tests/cli/pipeline_fixture.h"
+#include "tests/io/event_reader.h"
 
 namespace sparsify {
 namespace {
@@ -137,6 +138,32 @@ TEST_F(TrainingPipelineTest, FromScratchTheDenseNetworkComesFirst) {
   Run(Sets({"training.from_scratch=True", "sweep=[50]"}), {.resume = true});
   EXPECT_TRUE(log_.Contains("dense: done before"));
   EXPECT_THAT(Column(files_.Accuracy(), "sparsity"), ElementsAre("0", "50"));
+}
+
+TEST_F(TrainingPipelineTest, CurvesForTensorBoardAreTheTables) {
+  using ::testing::Pair;
+  EXPECT_THAT(Run(LevelPrune(), {.dry_run = true}), ::testing::Not(HasSubstr("events/")));
+  const std::string on = "training.tensorboard=True";
+  EXPECT_THAT(Run(LevelPrune({on}), {.dry_run = true}), HasSubstr("training.csv, events/, "));
+  EXPECT_THAT(Run(LevelPrune({on})), HasSubstr("training.csv, events, "));
+  const std::vector<std::string> sparsity = Column(files_.Training(), "sparsity");
+  const std::vector<std::string> step = Column(files_.Training(), "step");
+  const std::vector<std::string> loss = Column(files_.Training(), "loss");
+  for (size_t i = 0; i < loss.size(); ++i) {
+    const auto curve = testing::ReadCurve(files_.Events(std::stod(sparsity[i])), "training/loss");
+    ASSERT_EQ(curve.size(), 2U);
+    EXPECT_NEAR(curve.at(std::stoll(step[i])), std::stod(loss[i]), 1e-5);
+  }
+  // The option decides nothing about the results: a run may go on without it, or with it again.
+  for (const auto& sets : {LevelPrune(), LevelPrune({on})}) {
+    for (const double percent : {50, 75}) fs::remove(files_.Record(percent));
+    fs::remove(files_.Report());
+    Run(sets, {.resume = true});
+  }
+  EXPECT_EQ(testing::ReadCurve(files_.Events(75), "training/loss").size(), 2U);
+  // A run that is replaced leaves no curve behind.
+  Run(LevelPrune());
+  EXPECT_FALSE(fs::exists(files_.Events()));
 }
 
 TEST_F(TrainingPipelineTest, AnotherResolutionIsForTrainingOnly) {
