@@ -33,6 +33,17 @@ std::string Reason(int error) { return std::generic_category().message(error); }
   Fail(path, "cannot write: {}", Reason(error));
 }
 
+void WriteAll(int descriptor, const std::string& path, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      FailWrite(path, errno);
+    }
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 /// Closes on scope exit; used where a failed close loses nothing.
 struct Descriptor {
   explicit Descriptor(int d) : value(d) {}
@@ -85,16 +96,7 @@ AtomicFile::~AtomicFile() {
   if (!committed_) (void)unlink(temporary_path_.c_str());
 }
 
-void AtomicFile::Write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      FailWrite(path_, errno);
-    }
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-}
+void AtomicFile::Write(std::string_view bytes) { WriteAll(descriptor_, path_, bytes); }
 
 void AtomicFile::Commit() {
   // Another library may have replaced the file rather than truncated it.
@@ -109,6 +111,17 @@ void AtomicFile::Commit() {
   committed_ = true;
   SyncDirectory(DirectoryOf(path_));
 }
+
+AppendedFile::AppendedFile(std::string path) : path_(std::move(path)) {
+  descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) FailWrite(path_, errno);
+}
+
+AppendedFile::~AppendedFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+void AppendedFile::Append(std::string_view bytes) { WriteAll(descriptor_, path_, bytes); }
 
 void WriteFileAtomically(const std::string& path, std::string_view contents) {
   AtomicFile file(path);

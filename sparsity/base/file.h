@@ -36,6 +36,25 @@ class AtomicFile {
   bool committed_ = false;
 };
 
+/// A new file that grows while it is read by others. Every failure throws Error naming `path`.
+class AppendedFile {
+ public:
+  /// Creates the file; there must be none.
+  explicit AppendedFile(std::string path);
+  ~AppendedFile();
+  AppendedFile(const AppendedFile&) = delete;
+  AppendedFile& operator=(const AppendedFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  /// The bytes are with the operating system when this returns, so that they outlive the process.
+  void Append(std::string_view bytes);
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
 void WriteFileAtomically(const std::string& path, std::string_view contents);
 
 /// The whole file. Throws Error when it is missing, not a file, or larger than `max_bytes`.

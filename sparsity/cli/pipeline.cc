@@ -27,8 +27,8 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
   }
   std::vector<std::string> names;
   for (const char* name : {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv",
-                           "training.csv", "analysis", "permutation.csv", "sensitivity.csv",
-                           "times.csv", "resolved.yaml", "checkpoints"}) {
+                           "training.csv", "events", "analysis", "permutation.csv",
+                           "sensitivity.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
     if (std::filesystem::exists(files.folder() + "/" + name)) names.emplace_back(name);
   }
   Print(fmt::format("\nresults in {}: {}{}\n", files.folder(),

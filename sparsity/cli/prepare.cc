@@ -18,6 +18,7 @@
 #include "sparsity/graph/fold_batch_norm.h"
 #include "sparsity/io/model_file.h"
 #include "sparsity/report/csv.h"
+#include "sparsity/training/training_checks.h"
 
 namespace sparsify {
 namespace {
@@ -245,8 +246,11 @@ void CheckLearning(const RunConfig& config, const OptionsDocument& document) {
 /// The set, and how many steps each level gets of it.
 void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
   const RunConfig& config = run.config;
-  run.training = OpenDataset(*config.data.training, config.data.transform,
-                             ImageShape(run.model.graph), "data.training");
+  const Shape image = ImageShape(run.model.graph);
+  const std::optional<int64_t> resolution = config.training->resolution;
+  if (resolution) CheckResolution(run.model.graph, {image[0], *resolution, *resolution});
+  run.training =
+      OpenDataset(*config.data.training, config.data.transform, image, "data.training", resolution);
   const int64_t total =
       run.scheduler->TotalIterations(config.training->Steps(run.training->size()));
   const std::vector<Stage> stages = ScheduledStages(config, document, total);
@@ -283,8 +287,8 @@ std::string DescribeTraining(const PreparedRun& run) {
                                 run.scheduler->Continues() ? "stage, one after the other"
                                                            : "sparsity, from the dense network"));
   }
-  return fmt::format("training    {}; {} images of {} from {}, {}, learning rate {}, {}\n",
-                     fmt::join(parts, "; "), training.batch, run.training->size(),
+  return fmt::format("training    {}; {} of {} from {}, {}, learning rate {}, {}\n",
+                     fmt::join(parts, "; "), training.ImagesText(), run.training->size(),
                      run.config.data.training->path, training.optimizer, training.lr,
                      training.lr_schedule);
 }
@@ -388,10 +392,11 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
          DescribeMeasurements(run) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, {}{}resolved.yaml, report.html\n",
+             "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
              FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
-             run.training ? "training.csv, " : "");
+             run.training ? "training.csv, " : "",
+             run.training && run.config.training->tensorboard ? "events/, " : "");
 }
 
 }  // namespace sparsify

@@ -82,6 +82,11 @@ std::string RunFiles::LearnedSparsity(double percent) const {
   return fmt::format("{}/learned_sparsity_{}.csv", folder_, FormatPercent(percent));
 }
 
+std::string RunFiles::Events(double percent) const {
+  if (percent == 0) return Events() + "/dense";
+  return fmt::format("{}/sparsity_{}", Events(), FormatPercent(percent));
+}
+
 std::string RunFiles::TrainingState(double percent) const {
   return fmt::format("{}/records/training_{}.h5", folder_, FormatPercent(percent));
 }
@@ -117,6 +122,7 @@ void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIden
     fs::remove(files.Report());
     fs::remove(files.Sensitivity());
     for (const double level : levels) fs::remove(files.LearnedSparsity(level));
+    fs::remove_all(files.Events());
     fs::remove_all(files.folder() + "/records");
   }
   MakeDirectories(files.folder() + "/records");

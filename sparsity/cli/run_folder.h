@@ -29,6 +29,9 @@ class RunFiles {
   std::string Predictions() const { return folder_ + "/records/dense_predictions.csv"; }
   std::string Checkpoint(double percent) const;
   std::string Training() const { return folder_ + "/training.csv"; }
+  /// Folder of all event files, and of a level's; 0 is the dense network's.
+  std::string Events() const { return folder_ + "/events"; }
+  std::string Events(double percent) const;
   /// Folder of level pruning's analysis.
   std::string Analysis() const { return folder_ + "/analysis"; }
   std::string Permutation() const { return folder_ + "/permutation.csv"; }

@@ -40,6 +40,7 @@ RunIdentity IdentityOf(const RunConfig& config, const Graph& graph) {
   RunConfig same = config;
   same.sweep.clear();
   same.output = OutputOptions{};
+  if (same.training) same.training->tensorboard = false;  // changes no result
   return {ResolvedConfig(same), HashGraph(graph)};
 }
 

@@ -14,7 +14,7 @@
 #include "sparsity/cli/prune_level.h"
 #include "sparsity/cli/run_curves.h"
 #include "sparsity/cli/run_report.h"
-#include "sparsity/cli/train_level.h"
+#include "sparsity/cli/training_events.h"
 #include "sparsity/io/checkpoint.h"
 
 namespace sparsify {
@@ -147,6 +147,18 @@ void Runner::ShowTraining(double percent, const std::vector<TrainingRow>& rows) 
   WriteCsv(TrainingTable(records), files_.Training());
 }
 
+/// Shows the rows of a level as they come.
+TrainingRowsSeen Runner::WatchTraining(double percent) const {
+  std::shared_ptr<TrainingEvents> events;
+  if (run_.config.training->tensorboard) {
+    events = std::make_shared<TrainingEvents>(files_.Events(percent));
+  }
+  return [this, percent, events](const std::vector<TrainingRow>& rows) {
+    ShowTraining(percent, rows);
+    if (events) events->Show(rows);
+  };
+}
+
 void Runner::RunDense() {
   if (Restore(0)) {
     if (run_.TrainsDense()) {
@@ -161,9 +173,7 @@ void Runner::RunDense() {
   LevelRecord record;
   PhaseClock clock;
   if (run_.TrainsDense()) {
-    record.training = TrainingCells(
-        0, TrainDense(
-               run_, files_, [&](const auto& rows) { ShowTraining(0, rows); }, clock));
+    record.training = TrainingCells(0, TrainDense(run_, files_, WatchTraining(0), clock));
     AllocateLevels(run_);
   }
   if (run_.evaluation) record.accuracy = clock.Time("evaluate", [&] { return EvaluateDense(); });
@@ -189,9 +199,8 @@ void Runner::RunDense() {
 Checkpoint Runner::MakeLevel(size_t index, LevelRecord& record, PhaseClock& clock) {
   const double percent = run_.levels[index];
   if (run_.training) {
-    TrainedLevel trained = TrainLevel(
-        run_, index, files_, generator_, [&](const auto& rows) { ShowTraining(percent, rows); },
-        clock);
+    TrainedLevel trained =
+        TrainLevel(run_, index, files_, generator_, WatchTraining(percent), clock);
     record.training = TrainingCells(percent, trained.rows);
     return std::move(trained.checkpoint);
   }

@@ -10,8 +10,8 @@
 #include "sparsity/cli/phase_clock.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/run_folder.h"
+#include "sparsity/cli/train_level.h"
 #include "sparsity/mask/mask_generator.h"
-#include "sparsity/training/training_state.h"
 
 namespace sparsify {
 
@@ -38,6 +38,7 @@ class Runner {
   Checkpoint MakeLevel(size_t index, LevelRecord& record, PhaseClock& clock);
   void DropTrainingStates(size_t index) const;
   void ShowTraining(double percent, const std::vector<TrainingRow>& rows) const;
+  TrainingRowsSeen WatchTraining(double percent) const;
   std::vector<std::string> EvaluateDense();
   std::vector<std::string> EvaluateLevel(double percent, Checkpoint& checkpoint);
   std::optional<Checkpoint> PreviousStage(size_t index) const;

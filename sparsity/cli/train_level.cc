@@ -107,9 +107,9 @@ TrainedLevel TrainLevel(const PreparedRun& run, size_t level, const RunFiles& fi
   RecordSparsity(run, level, checkpoint);
   checkpoint.metrics.clear();
   checkpoint.configuration = ResolvedConfig(config);
-  AddHistory(fmt::format("trained {} steps of {} images of {} to {} % by {}", run.steps[level],
-                         config.training->batch, config.data.training->path, FormatPercent(percent),
-                         run.scheduler->type()),
+  AddHistory(fmt::format("trained {} steps of {} of {} to {} % by {}", run.steps[level],
+                         config.training->ImagesText(), config.data.training->path,
+                         FormatPercent(percent), run.scheduler->type()),
              checkpoint);
   return trained;
 }
@@ -138,8 +138,8 @@ std::vector<TrainingRow> TrainDense(PreparedRun& run, const RunFiles& files,
                              .state_path = files.TrainingState(0),
                              .on_row = seen};
   TrainingResult result = RunTraining(task, options, clock);
-  AddHistory(fmt::format("trained from random weights, {} steps of {} images of {}", steps,
-                         options.batch, config.data.training->path),
+  AddHistory(fmt::format("trained from random weights, {} steps of {} of {}", steps,
+                         options.ImagesText(), config.data.training->path),
              run.model);
   return std::move(result.state.rows);
 }

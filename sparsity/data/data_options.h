@@ -46,12 +46,14 @@ struct DataOptions {
   void VisitFields(OptionVisitor& v);
 };
 
-/// Opens a dataset whose samples fit a network input of `input_shape` (C×H×W). `key` names
+/// Opens a dataset whose samples fit a network input of `input_shape` (C×H×W), or, with a
+/// `resolution`, are C×resolution×resolution: the whole transform in proportion. `key` names
 /// the section in messages ("data.evaluation"). The first sample is loaded as a check.
 /// Throws Error when a file is missing, damaged, or of another shape. With `on_error: skip`
 /// broken images are found when they are loaded, see SampleSkipped; an image that is whole
 /// but of the wrong size is always an Error.
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
-                                     const Shape& input_shape, const std::string& key);
+                                     const Shape& input_shape, const std::string& key,
+                                     std::optional<int64_t> resolution = {});
 
 }  // namespace sparsify

@@ -109,7 +109,7 @@ Hdf5Values::Hdf5Values(Hdf5File file, Transform transform, std::vector<int64_t> 
   if (transform_.resizes()) {
     FailUsage(ImagesOf(file_),
               "holds values that are no 8-bit pixels; they cannot be resized or "
-              "cropped, remove resize and center_crop");
+              "cropped, remove resize, center_crop and training.resolution");
   }
   const Shape shape = {layout_.channels, layout_.height, layout_.width};
   if (!(shape == transform_.input_shape())) {

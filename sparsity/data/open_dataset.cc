@@ -116,8 +116,9 @@ void CheckFirst(const Dataset& dataset, const std::string& key) {
 }  // namespace
 
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
-                                     const Shape& input_shape, const std::string& key) {
-  const Transform prepared(transform, input_shape, "data.transform");
+                                     const Shape& input_shape, const std::string& key,
+                                     std::optional<int64_t> resolution) {
+  const Transform prepared(transform, input_shape, "data.transform", resolution);
   std::unique_ptr<Dataset> dataset = Open(source, prepared, key);
   CheckFirst(*dataset, key);
   return dataset;

@@ -21,23 +21,25 @@ Image GrayFromRgb(const Image& image) {
   return gray;
 }
 
-Image Resized(Image image, const std::vector<int64_t>& size) {
-  if (size.empty()) return image;
-  int64_t height = size[0];
-  int64_t width = size.back();
-  if (size.size() == 1) {
-    if (image.height <= image.width) {
-      width = size[0] * image.width / image.height;
-    } else {
-      height = size[0] * image.height / image.width;
-    }
-  }
+Image Resized(Image image, int64_t height, int64_t width) {
   if (height == image.height && width == image.width) return image;
   if (height * width > kMaxImagePixels) {
     Fail("resize", "{}×{} would become {}×{} pixels, at most {} in all", image.height, image.width,
          height, width, kMaxImagePixels);
   }
   return ResizeBilinear(image, height, width);
+}
+
+// `length` where `from` has become `to`.
+int64_t InProportion(int64_t length, int64_t from, int64_t to) {
+  if (from == to) return length;
+  return std::llround(static_cast<double>(length) * static_cast<double>(to) /
+                      static_cast<double>(from));
+}
+
+Shape InputShape(const Shape& network, std::optional<int64_t> resolution) {
+  if (!resolution || network.rank() != 3) return network;
+  return {network[0], *resolution, *resolution};
 }
 
 // The `crop` pixels in the middle; half a pixel goes to the even offset, as Python's round.
@@ -50,9 +52,12 @@ std::vector<int64_t> CentreIndices(int64_t size, int64_t crop) {
 
 }  // namespace
 
-Transform::Transform(const TransformOptions& options, const Shape& input_shape,
-                     const std::string& key)
-    : options_(options), input_shape_(input_shape), key_(key) {
+Transform::Transform(const TransformOptions& options, const Shape& network_shape,
+                     const std::string& key, std::optional<int64_t> resolution)
+    : options_(options),
+      network_shape_(network_shape),
+      input_shape_(InputShape(network_shape, resolution)),
+      key_(key) {
   CheckOptions();
   for (int64_t c = 0; c < input_shape_[0]; ++c) {
     std::array<float, 256>& table = tables_.emplace_back();
@@ -72,15 +77,15 @@ double Transform::Std(int64_t channel) const {
 }
 
 void Transform::CheckOptions() const {
-  if (input_shape_.rank() != 3) {
+  if (network_shape_.rank() != 3) {
     FailUsage(key_, "the network input is {}, images need channels × height × width",
-              input_shape_.ToString());
+              network_shape_.ToString());
   }
-  const auto channels = static_cast<size_t>(input_shape_[0]);
+  const auto channels = static_cast<size_t>(network_shape_[0]);
   const size_t color_channels = options_.color == "gray" ? 1 : 3;
   if (color_channels != channels) {
     FailUsage(key_ + ".color", "\"{}\" gives {} channels, the network input {} has {}; set {}",
-              options_.color, color_channels, input_shape_.ToString(), channels,
+              options_.color, color_channels, network_shape_.ToString(), channels,
               channels == 1 ? "color: gray" : "color: rgb or bgr");
   }
   for (const auto& [name, list] : {std::pair(".mean", &options_.mean), {".std", &options_.std}}) {
@@ -95,8 +100,8 @@ void Transform::CheckOptions() const {
     FailUsage(key_ + ".resize", "{} values, expected [height, width] or [short side]",
               options_.resize.size());
   }
-  const int64_t height = input_shape_[1];
-  const int64_t width = input_shape_[2];
+  const int64_t height = network_shape_[1];
+  const int64_t width = network_shape_[2];
   const std::string expected = fmt::format("the network input is {}×{}", height, width);
   if (options_.center_crop && (*options_.center_crop != height || height != width)) {
     FailUsage(key_ + ".center_crop", "gives {0}×{0}, {1}", *options_.center_crop, expected);
@@ -108,22 +113,35 @@ void Transform::CheckOptions() const {
   }
 }
 
-Image Transform::ToPicture(Image image, const std::string& name) const {
-  const int64_t original_height = image.height;
-  const int64_t original_width = image.width;
-  if (options_.color == "gray" && image.channels == 3) image = GrayFromRgb(image);
-  image = Resized(std::move(image), options_.resize);
-  const int64_t height = options_.center_crop.value_or(image.height);
-  const int64_t width = options_.center_crop.value_or(image.width);
-  if (height > image.height || width > image.width) {
-    Fail(name, "{}×{} pixels{}, too small for center_crop: {}; set {}.resize", image.height,
-         image.width, options_.resize.empty() ? "" : " after resize", height, key_);
+// What a picture is resized to, once it is known that this leads to the network's size.
+Transform::Size Transform::PictureSize(const Image& image, const std::string& name) const {
+  const std::vector<int64_t>& resize = options_.resize;
+  Size size = {image.height, image.width};
+  if (resize.size() == 2) {
+    size = {resize[0], resize[1]};
+  } else if (resize.size() == 1) {
+    const bool wide = image.height <= image.width;
+    size = wide ? Size{resize[0], resize[0] * image.width / image.height}
+                : Size{resize[0] * image.height / image.width, resize[0]};
   }
-  if (height != input_shape_[1] || width != input_shape_[2]) {
+  const int64_t height = options_.center_crop.value_or(size.height);
+  const int64_t width = options_.center_crop.value_or(size.width);
+  if (height > size.height || width > size.width) {
+    Fail(name, "{}×{} pixels{}, too small for center_crop: {}; set {}.resize", size.height,
+         size.width, resize.empty() ? "" : " after resize", height, key_);
+  }
+  if (height != network_shape_[1] || width != network_shape_[2]) {
     Fail(name, "{}×{} pixels give {}×{}, the network input is {}×{}; set {}.resize or center_crop",
-         original_height, original_width, height, width, input_shape_[1], input_shape_[2], key_);
+         image.height, image.width, height, width, network_shape_[1], network_shape_[2], key_);
   }
-  return image;
+  return {InProportion(size.height, network_shape_[1], input_shape_[1]),
+          InProportion(size.width, network_shape_[2], input_shape_[2])};
+}
+
+Image Transform::ToPicture(Image image, const std::string& name) const {
+  if (options_.color == "gray" && image.channels == 3) image = GrayFromRgb(image);
+  const Size size = PictureSize(image, name);
+  return Resized(std::move(image), size.height, size.width);
 }
 
 void Transform::ToPixels(Image image, const std::string& name, uint8_t* pixels) const {

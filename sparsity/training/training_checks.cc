@@ -52,6 +52,18 @@ void CheckTeacher(const TrainingTask& task, const TrainingOptions& options, cons
             taught.ToString(), scores.ToString());
 }
 
+// The first activation that has no height and width and yet another shape, or the scores.
+ValueId FirstChanged(const Graph& graph, const std::vector<Shape>& own,
+                     const std::vector<Shape>& other) {
+  for (const Node& node : graph.nodes()) {
+    for (const ValueId id : node.outputs) {
+      const auto i = static_cast<size_t>(id);
+      if (id != kNoValue && own[i].rank() < 4 && own[i] != other[i]) return id;
+    }
+  }
+  return graph.outputs[0].value;
+}
+
 }  // namespace
 
 ValueId ScoresOf(const Graph& graph) {
@@ -77,6 +89,28 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
     Warn("training.warm_up: {} steps, but the run has {}; the learning rate rises to its last step",
          options.warm_up, task.steps);
   }
+}
+
+void CheckResolution(const Graph& graph, const Shape& image) {
+  CheckPorts(graph);
+  constexpr const char* kKey = "training.resolution";
+  constexpr const char* kRemedy = "leave the key out, or use a network that ends in global pooling";
+  const int64_t batch = std::max<int64_t>(1, graph.inputs[0].shape[0]);
+  const std::vector<Shape> own = InferShapes(graph, batch);
+  std::vector<Shape> other;
+  try {
+    other = InferShapes(graph, batch, image);
+  } catch (const Error& error) {
+    FailUsage(kKey, "{} does not take images of {}×{}: {}; {}", graph.name, image[1], image[2],
+              error.what(), kRemedy);
+  }
+  const auto scores = static_cast<size_t>(graph.outputs[0].value);
+  if (own[scores] == other[scores]) return;
+  const ValueId changed = FirstChanged(graph, own, other);
+  const auto i = static_cast<size_t>(changed);
+  FailUsage(kKey, "{} does not take images of {}×{}: node \"{}\" gives {} then instead of {}; {}",
+            graph.name, image[1], image[2], graph.node(graph.Producer(changed)).name,
+            other[i].ToString(), own[i].ToString(), kRemedy);
 }
 
 bool AllFinite(const Tensor& tensor) {

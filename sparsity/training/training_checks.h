@@ -17,6 +17,10 @@ ValueId ScoresOf(const Graph& graph);
 /// where training does not do what was asked to the letter (a final Softmax, a warm-up too long).
 void CheckTraining(const TrainingTask& task, const TrainingOptions& options);
 
+/// Throws a usage Error naming the first node that stands in the way when the network does not give
+/// the scores that it gives for images of its own size for images of `image` (C×H×W) too.
+void CheckResolution(const Graph& graph, const Shape& image);
+
 /// Whether nothing is NaN or infinite. On all threads, at the speed of memory.
 bool AllFinite(const Tensor& tensor);
 

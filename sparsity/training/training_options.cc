@@ -30,6 +30,9 @@ void TrainingOptions::VisitFields(OptionVisitor& v) {
           "stages, else of each sparsity");
   v.Field("iterations", iterations, {.min = 1}, "optimiser steps, instead of epochs");
   v.Field("batch", batch, {.min = 1, .max = 65536}, "images a step");
+  v.Field("resolution", resolution, {.min = 1, .max = 10'000},
+          "height and width of the images learned from, all of data.transform in proportion; null: "
+          "the network's own, which evaluation always takes");
   v.Choice("optimizer", optimizer, {"sgd", "adam", "adamw"}, "as PyTorch defines them");
   v.Field("lr", lr, {.min = 0, .min_open = true}, "largest learning rate");
   v.Field("momentum", momentum, {.min = 0, .max = 1, .max_open = true}, "of sgd");
@@ -54,6 +57,9 @@ void TrainingOptions::VisitFields(OptionVisitor& v) {
   v.Field("from_scratch", from_scratch,
           "the dense network is trained first, from random weights; the file gives its structure");
   v.Field("log_interval", log_interval, {.min = 1}, "steps between rows of training.csv");
+  v.Field(
+      "tensorboard", tensorboard,
+      "these rows as event files for TensorBoard too, a folder below events/ for each sparsity");
   v.Field("save_interval", save_interval, {.min = 0},
           "seconds between two saves of the state that --resume goes on from");
 }
@@ -73,6 +79,11 @@ OptimizerOptions TrainingOptions::Optimizer() const {
   options.nesterov = nesterov && momentum > 0;
   options.weight_decay = weight_decay;
   return options;
+}
+
+std::string TrainingOptions::ImagesText() const {
+  if (!resolution) return fmt::format("{} images", batch);
+  return fmt::format("{0} images ({1}×{1})", batch, *resolution);
 }
 
 double TrainingOptions::LearningRate(int64_t step, int64_t steps) const {

@@ -29,6 +29,7 @@ struct TrainingOptions {
   std::optional<double> epochs;       // passes over data.training
   std::optional<int64_t> iterations;  // instead of epochs
   int64_t batch = 64;
+  std::optional<int64_t> resolution;
   std::string optimizer = "sgd";  // sgd, adam, adamw
   double lr = 0.01;
   double momentum = 0.9;  // sgd
@@ -45,6 +46,7 @@ struct TrainingOptions {
   double batch_norm_momentum = 0.1;
   bool from_scratch = false;
   int64_t log_interval = 50;
+  bool tensorboard = false;
   double save_interval = 60;
 
   void VisitFields(OptionVisitor& v);
@@ -53,6 +55,8 @@ struct TrainingOptions {
   /// together. Train calls it.
   void Check() const;
   OptimizerOptions Optimizer() const;
+  /// "64 images", with their size where it is not the network's own.
+  std::string ImagesText() const;
   /// Learning rate at `step` of `steps`. A warm-up that is as long as the run or longer ends with
   /// the step before the last.
   double LearningRate(int64_t step, int64_t steps) const;

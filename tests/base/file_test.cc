@@ -57,6 +57,19 @@ TEST_F(FileTest, CommitReplacesTheOldFile) {
   EXPECT_EQ(FilesInFolder(), 1);
 }
 
+TEST_F(FileTest, AnAppendedFileGrowsInPlace) {
+  AppendedFile file(Path("a"));
+  EXPECT_EQ(ReadFile(Path("a"), 100), "");
+  file.Append("one ");
+  EXPECT_EQ(ReadFile(Path("a"), 100), "one ");
+  file.Append(std::string_view("t\0o", 3));
+  EXPECT_EQ(ReadFile(Path("a"), 100), std::string("one t\0o", 7));
+  EXPECT_EQ(MessageOf([&] { AppendedFile again(Path("a")); }),
+            Path("a") + ": cannot write: File exists");
+  EXPECT_EQ(MessageOf([&] { AppendedFile nowhere(Path("no/b")); }),
+            Path("no/b") + ": cannot write: No such file or directory");
+}
+
 TEST_F(FileTest, WithoutCommitNothingIsLeft) {
   { AtomicFile(Path("a")).Write("half"); }
   EXPECT_EQ(FilesInFolder(), 0);

@@ -1,6 +1,7 @@
 #include "schedulers/scheduler_options.h"
 #include "sparsity/mask/mask.h"
 #include "tests/cli/pipeline_fixture.h"
+#include "tests/io/event_reader.h"
 
 namespace sparsify {
 namespace {
@@ -137,6 +138,73 @@ TEST_F(TrainingPipelineTest, FromScratchTheDenseNetworkComesFirst) {
   Run(Sets({"training.from_scratch=True", "sweep=[50]"}), {.resume = true});
   EXPECT_TRUE(log_.Contains("dense: done before"));
   EXPECT_THAT(Column(files_.Accuracy(), "sparsity"), ElementsAre("0", "50"));
+}
+
+TEST_F(TrainingPipelineTest, CurvesForTensorBoardAreTheTables) {
+  using ::testing::Pair;
+  EXPECT_THAT(Run(LevelPrune(), {.dry_run = true}), ::testing::Not(HasSubstr("events/")));
+  const std::string on = "training.tensorboard=True";
+  EXPECT_THAT(Run(LevelPrune({on}), {.dry_run = true}), HasSubstr("training.csv, events/, "));
+  EXPECT_THAT(Run(LevelPrune({on})), HasSubstr("training.csv, events, "));
+  const std::vector<std::string> sparsity = Column(files_.Training(), "sparsity");
+  const std::vector<std::string> step = Column(files_.Training(), "step");
+  const std::vector<std::string> loss = Column(files_.Training(), "loss");
+  for (size_t i = 0; i < loss.size(); ++i) {
+    const auto curve = testing::ReadCurve(files_.Events(std::stod(sparsity[i])), "training/loss");
+    ASSERT_EQ(curve.size(), 2U);
+    EXPECT_NEAR(curve.at(std::stoll(step[i])), std::stod(loss[i]), 1e-5);
+  }
+  // The option decides nothing about the results: a run may go on without it, or with it again.
+  for (const auto& sets : {LevelPrune(), LevelPrune({on})}) {
+    for (const double percent : {50, 75}) fs::remove(files_.Record(percent));
+    fs::remove(files_.Report());
+    Run(sets, {.resume = true});
+  }
+  EXPECT_EQ(testing::ReadCurve(files_.Events(75), "training/loss").size(), 2U);
+  // A run that is replaced leaves no curve behind.
+  Run(LevelPrune());
+  EXPECT_FALSE(fs::exists(files_.Events()));
+}
+
+TEST_F(TrainingPipelineTest, AnotherResolutionIsForTrainingOnly) {
+  const auto weight = [&] { return Weight(75, "conv2.weight").first; };
+  const auto equal = [](const Tensor& a, const Tensor& b) {
+    return std::equal(a.values().begin(), a.values().end(), b.values().begin());
+  };
+  const std::string distilled = "training.distillation={weight: 1}";
+  Run(LevelPrune({distilled}));
+  const Tensor unset = weight();
+  fs::remove_all(files_.folder());
+  Run(LevelPrune({distilled, "training.resolution=8"}));
+  EXPECT_TRUE(equal(weight(), unset)) << "8 is the network's own";
+  fs::remove_all(files_.folder());
+  const auto sets = LevelPrune({distilled, "training.resolution=6"});
+  EXPECT_THAT(Run(sets, {.dry_run = true}), HasSubstr("; 5 images (6×6) of 21 from "));
+  Run(sets);
+  EXPECT_FALSE(equal(weight(), unset));
+  EXPECT_THAT(LoadModelFile(files_.Checkpoint(75)).history.back().action,
+              HasSubstr("trained 4 steps of 5 images (6×6) of "));
+  fs::remove(files_.Record(75));
+  fs::remove(files_.Report());
+  EXPECT_THAT(ErrorOf([&] {
+                Run(LevelPrune({distilled, "training.resolution=7"}), {.resume = true});
+              }),
+              HasSubstr("it had \"training.resolution: 6\", now \"training.resolution: 7\""));
+}
+
+TEST_F(TrainingPipelineTest, ANetworkOfOneSizeRefusesAnotherResolution) {
+  testing::GraphBuilder b("rigid");
+  const ValueId x = b.Relu("relu", b.Conv("conv1", b.Input({1, kSide, kSide}), 1, 16, 3));
+  Checkpoint checkpoint;
+  checkpoint.graph = b.Finish({b.Linear("fc", b.Op(OpType::kFlatten, "flat", {x}), 1024, 4)});
+  SaveModelFile(checkpoint, folder_.Path("tiny.h5"));
+  const auto sets = LevelPrune({"training.resolution=6"});
+  for (const bool dry_run : {true, false}) {
+    EXPECT_THAT(ErrorOf([&] { Run(sets, {.dry_run = dry_run}); }),
+                ::testing::AllOf(HasSubstr("training.resolution: "),
+                                 HasSubstr(" does not take images of 6×6: Gemm \"fc\": ")));
+    EXPECT_FALSE(fs::exists(files_.folder()));
+  }
 }
 
 TEST_F(TrainingPipelineTest, MistakesNameTheirPlace) {

@@ -34,17 +34,23 @@ class Hdf5ImagesTest : public ::testing::Test {
   }
 
   std::unique_ptr<Dataset> Open(const TransformOptions& transform, const Shape& input,
-                                const SourceOptions& source = {}) {
+                                const SourceOptions& source = {},
+                                std::optional<int64_t> resolution = {}) {
     SourceOptions hdf5 = source;
     hdf5.type = "hdf5";
     hdf5.path = path();
-    return OpenDataset(hdf5, transform, input, "data.evaluation");
+    return OpenDataset(hdf5, transform, input, "data.evaluation", resolution);
   }
 
   std::string MessageOf(const TransformOptions& transform, const Shape& input,
                         const SourceOptions& source = {}) {
+    return ErrorOf([&] { Open(transform, input, source); });
+  }
+
+  template <class Body>
+  std::string ErrorOf(const Body& body) {
     try {
-      Open(transform, input, source);
+      body();
     } catch (const Error& error) {
       const std::string message = error.what();
       return message.starts_with(path()) ? message.substr(path().size()) : message;
@@ -116,7 +122,13 @@ TEST_F(Hdf5ImagesTest, SaysWhatDoesNotFit) {
   WriteFloats({2, 1, 4, 4}, std::vector<float>(32, 1));
   EXPECT_EQ(MessageOf({.resize = {2, 2}, .color = "gray"}, {1, 2, 2}),
             ":/images: holds values that are no 8-bit pixels; they cannot be resized or cropped, "
-            "remove resize and center_crop");
+            "remove resize, center_crop and training.resolution");
+  EXPECT_EQ(ErrorOf([&] {
+              Open({.color = "gray"}, {1, 4, 4}, {}, 2);
+            }),
+            ":/images: holds values that are no 8-bit pixels; they cannot be resized or cropped, "
+            "remove resize, center_crop and training.resolution");
+  EXPECT_EQ(Open({.color = "gray"}, {1, 4, 4}, {}, 4)->image_shape(), Shape({1, 4, 4}));
   EXPECT_EQ(MessageOf({.color = "gray"}, {1, 5, 4}),
             ":/images: channels × height × width is [1,4,4], the network input is [1,5,4]");
   EXPECT_EQ(MessageOf({.color = "gray"}, {1, 4, 4}, {.labels = "x"}),

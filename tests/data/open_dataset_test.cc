@@ -7,6 +7,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/data/data_options.h"
+#include "sparsity/data/resize.h"
 
 namespace sparsify {
 namespace {
@@ -68,6 +69,30 @@ TEST_F(OpenDatasetTest, OpensAFolder) {
   EXPECT_EQ(dataset->image_shape(), Shape({1, 4, 4}));
   EXPECT_THAT(Values(*dataset), ElementsAre(0, 1, 2, 3, 4));
   EXPECT_EQ(dataset->NameOf(3), folder_.path() + "/003.png");
+}
+
+TEST_F(OpenDatasetTest, ViewsAreOfTheResolutionThatIsAskedFor) {
+  const Image picture = NoiseImage(9, 12, 3, 4);
+  folder_.Add("a.png", EncodePng(picture));
+  folder_.Add("labels.csv", "file,label\na.png,3\n");
+  const TransformOptions transform{.center_crop = 6, .scale = 1};
+  // 9×12 becomes 6×8, of which 4×4 are shown: 2 rows and 4 columns to spare.
+  const auto dataset = OpenDataset({.path = folder_.path()}, transform, {3, 6, 6}, kKey, 4);
+  EXPECT_EQ(dataset->image_shape(), Shape({3, 4, 4}));
+  const Image resized = ResizeBilinear(picture, 6, 8);
+  Batch batch;
+  LoadBatch(*dataset, {0, 0},
+            {View{.top = 0.9, .left = 0.5, .mirrored = true}, View{.area = 1, .aspect = 8.0 / 6}},
+            batch);
+  EXPECT_EQ(batch.images.shape(), Shape({2, 3, 4, 4}));
+  const Image whole = ResizeBilinear(resized, 4, 4);
+  for (int64_t i = 0; i < 48; ++i) {
+    const int64_t c = i / 16;
+    const int64_t y = i / 4 % 4;
+    const int64_t x = i % 4;
+    EXPECT_EQ(batch.images[i], resized.Row(2 + y)[(2 + 3 - x) * 3 + c]);
+    EXPECT_EQ(batch.images[48 + i], whole.Row(y)[x * 3 + c]);
+  }
 }
 
 TEST_F(OpenDatasetTest, CountIsSpreadEvenly) {

@@ -7,22 +7,23 @@
 
 #include "image_files.h"
 #include "sparsity/base/error.h"
+#include "sparsity/data/resize.h"
 
 namespace sparsify {
 namespace {
 
-std::vector<uint8_t> Pixels(const TransformOptions& options, const Shape& shape,
-                            const Image& image) {
-  const Transform transform(options, shape, "data.transform");
+std::vector<uint8_t> Pixels(const TransformOptions& options, const Shape& shape, const Image& image,
+                            std::optional<int64_t> resolution = {}) {
+  const Transform transform(options, shape, "data.transform", resolution);
   std::vector<uint8_t> pixels(static_cast<size_t>(transform.pixel_count()));
   transform.ToPixels(image, "a.jpg", pixels.data());
   return pixels;
 }
 
 std::string MessageOf(const TransformOptions& options, const Shape& shape,
-                      const Image& image = Image(8, 8, 3)) {
+                      const Image& image = Image(8, 8, 3), std::optional<int64_t> resolution = {}) {
   try {
-    Pixels(options, shape, image);
+    Pixels(options, shape, image, resolution);
   } catch (const Error& error) {
     return error.what();
   }
@@ -96,6 +97,63 @@ TEST(Transform, NormalizesByTheFormula) {
     EXPECT_NEAR(input[i], expected, 1e-6 * (1 + std::abs(expected)));
     EXPECT_EQ(input[i], from_floats[i]);
   }
+}
+
+// Planes of the crop × crop pixels from `top`, `left`.
+std::vector<uint8_t> Planes(const Image& image, int64_t top, int64_t left, int64_t crop) {
+  std::vector<uint8_t> pixels;
+  for (int64_t c = 0; c < image.channels; ++c) {
+    for (int64_t y = top; y < top + crop; ++y) {
+      for (int64_t x = left; x < left + crop; ++x) {
+        pixels.push_back(image.Row(y)[x * image.channels + c]);
+      }
+    }
+  }
+  return pixels;
+}
+
+TEST(Transform, AnotherResolutionIsTheWholeTransformInProportion) {
+  const Image wide = NoiseImage(30, 50, 3, 7);
+  // Short side 20 gives 20×33, of which 16×16 are taken: at 12 pixels 15×25 (24.75), of which
+  // 12×12 are: 1.5 rows off the top (half to even: 2), 6.5 columns off the left (6).
+  const TransformOptions short_side{.resize = {20}, .center_crop = 16};
+  EXPECT_EQ(Pixels(short_side, {3, 16, 16}, wide, 12),
+            Planes(ResizeBilinear(wide, 15, 25), 2, 6, 12));
+  // Above the network's own: 30×50 (49.5) and 24×24.
+  EXPECT_EQ(Pixels(short_side, {3, 16, 16}, wide, 24), Planes(wide, 3, 13, 24));
+  // Both sides, without a crop; the network's input need not be square.
+  EXPECT_EQ(Pixels({.resize = {16, 20}}, {3, 16, 20}, wide, 10),
+            Planes(ResizeBilinear(wide, 10, 10), 0, 0, 10));
+  // A crop alone: 30×50 becomes 15×25.
+  EXPECT_EQ(Pixels({.center_crop = 16}, {3, 16, 16}, wide, 8),
+            Planes(ResizeBilinear(wide, 15, 25), 4, 8, 8));
+  // Pictures that had the network's size.
+  const Image square = NoiseImage(14, 14, 1, 8);
+  EXPECT_EQ(Pixels({.color = "gray"}, {1, 14, 14}, square, 7),
+            Planes(ResizeBilinear(square, 7, 7), 0, 0, 7));
+}
+
+TEST(Transform, TheNetworksOwnResolutionChangesNothing) {
+  const Image image = NoiseImage(31, 50, 3, 9);
+  for (const TransformOptions& options :
+       {TransformOptions{.resize = {20}, .center_crop = 16}, TransformOptions{.resize = {16, 16}},
+        TransformOptions{.center_crop = 16}}) {
+    EXPECT_EQ(Pixels(options, {3, 16, 16}, image, 16), Pixels(options, {3, 16, 16}, image));
+  }
+  EXPECT_FALSE(Transform({}, {3, 16, 16}, "t", 16).resizes());
+  EXPECT_TRUE(Transform({}, {3, 16, 16}, "t", 15).resizes());
+}
+
+TEST(Transform, AtAnotherResolutionTheNetworksSizeIsStillAskedFor) {
+  EXPECT_EQ(MessageOf({}, {3, 16, 16}, Image(8, 8, 3), 8),
+            "a.jpg: 8×8 pixels give 8×8, the network input is 16×16; set data.transform.resize or "
+            "center_crop");
+  EXPECT_EQ(MessageOf({.resize = {8, 8}}, {3, 16, 16}, Image(8, 8, 3), 8),
+            "data.transform.resize: gives 8×8, the network input is 16×16");
+  EXPECT_EQ(MessageOf({.center_crop = 16}, {3, 16, 16}, Image(15, 20, 3), 8),
+            "a.jpg: 15×20 pixels, too small for center_crop: 16; set data.transform.resize");
+  EXPECT_EQ(MessageOf({}, {10}, Image(8, 8, 3), 8),
+            "data.transform: the network input is [10], images need channels × height × width");
 }
 
 TEST(Transform, OptionsThatCannotFitTheNetworkAreRefused) {

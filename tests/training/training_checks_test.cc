@@ -1,5 +1,6 @@
 #include "sparsity/training/training_checks.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -63,6 +64,60 @@ TEST(TrainingChecks, ImagesAndScoresMustFit) {
   EXPECT_EQ(outputs.Message(),
             "two: has 1 inputs and 2 outputs; training needs one image input and one output of "
             "class scores");
+}
+
+// Whether the network can be trained at a resolution, and why not.
+std::string Resolution(const Graph& graph, int64_t side) {
+  return MessageOf([&] {
+    try {
+      CheckResolution(graph, {2, side, side});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      throw;
+    }
+  });
+}
+
+TEST(TrainingChecks, GlobalPoolingTakesAnyResolution) {
+  for (const int64_t side : {1, 3, 5, 8, 64}) EXPECT_EQ(Resolution(TinyNet(), side), "no error");
+  EXPECT_EQ(Resolution(TinyNet(0, true, true, 8), 3), "no error") << "a fixed batch size";
+  TinyRun run;
+  run.data = FormulaImages(10, {2, 8, 8});
+  EXPECT_EQ(run.Message(), "no error");
+}
+
+TEST(TrainingChecks, TheNodeThatStopsAnotherResolutionIsNamed) {
+  const auto network = [](const auto& add) {
+    GraphBuilder b("rigid");
+    const ValueId x = b.Conv("conv", b.Input({2, 8, 8}), 2, 4, 3);
+    return b.Finish({add(b, x)});
+  };
+  constexpr const char* kRemedy =
+      "; leave the key out, or use a network that ends in global pooling";
+  const Graph flat = network([](GraphBuilder& b, ValueId x) {
+    return b.Linear("fc", b.Op(OpType::kFlatten, "flatten", {x}, {{"axis", int64_t{1}}}), 256, 3);
+  });
+  EXPECT_EQ(Resolution(flat, 8), "no error");
+  EXPECT_EQ(Resolution(flat, 6),
+            std::string("training.resolution: rigid does not take images of 6×6: Gemm \"fc\": "
+                        "input [1,144] offers 144 features, weight [3,256] expects 256") +
+                kRemedy);
+  // A window as large as the image leaves one position; of 16 pixels it leaves 81.
+  const Graph window = network([](GraphBuilder& b, ValueId x) {
+    const ValueId pooled =
+        b.Op(OpType::kAveragePool, "pool", {x}, {{"kernel_shape", std::vector<int64_t>{8, 8}}});
+    return b.Linear(
+        "fc", b.Op(OpType::kReshape, "view", {pooled}, {{"shape", std::vector<int64_t>{-1, 4}}}), 4,
+        3);
+  });
+  EXPECT_THAT(Resolution(window, 6), ::testing::HasSubstr("AveragePool \"pool\""));
+  EXPECT_EQ(Resolution(window, 16),
+            std::string("training.resolution: rigid does not take images of 16×16: node \"view\" "
+                        "gives [81,4] then instead of [1,4]") +
+                kRemedy);
+  const Graph map = network([](GraphBuilder& b, ValueId x) { return b.Conv("head", x, 4, 3, 8); });
+  EXPECT_THAT(Resolution(map, 16),
+              ::testing::HasSubstr("node \"head\" gives [1,3,17,17] then instead of [1,3,9,9]"));
 }
 
 TEST(TrainingChecks, ATeacherAndDistillationGoTogether) {

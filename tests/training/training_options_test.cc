@@ -27,6 +27,7 @@ TEST(TrainingOptions, AreReadFromYaml) {
   const TrainingOptions o = FromText(R"(
 epochs: 2.5
 batch: 32
+resolution: 160
 optimizer: adamw
 lr: 0.002
 momentum: 0
@@ -48,6 +49,9 @@ save_interval: 0
   EXPECT_EQ(o.epochs, 2.5);
   EXPECT_EQ(o.iterations, std::nullopt);
   EXPECT_EQ(o.batch, 32);
+  EXPECT_EQ(o.resolution, 160);
+  EXPECT_EQ(o.ImagesText(), "32 images (160×160)");
+  EXPECT_EQ(TrainingOptions{}.ImagesText(), "64 images");
   EXPECT_EQ(o.lr_milestones, (std::vector<double>{30, 60, 90}));
   EXPECT_EQ(o.warm_up, 10);
   EXPECT_EQ(o.label_smoothing, 0.1);
