@@ -30,7 +30,7 @@ struct PlanOptions {
 struct StepReport {
   std::string name;    // of the layer or node
   std::string op;      // "Conv+Add+Relu"
-  std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"
+  std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"; no other begins "sparse "
   bool is_layer = false;
   double sparsity = 0;       // of the weight, fraction
   double dense_time_ms = 0;  // tuned; 0 when not timed
@@ -47,6 +47,10 @@ struct PlanReport {
   int64_t bandwidth_bytes = 0;  // bytes between memory and core an inference, from the plan
   int64_t fused_steps = 0;      // "DAGs": steps executed
   std::string isa;
+
+  int64_t LayerCount() const;
+  /// Layers with a sparse kernel.
+  int64_t SparseLayerCount() const;
 };
 
 /// Keeps the dense library to the instruction set of DetectIsa(). Plans do so themselves; a
