@@ -161,6 +161,10 @@ void OptionsDocument::ReadFields(const OptionVisitor::Body& fields) const {
   MapReader(&root_, "").Run(fields);
 }
 
+void OptionsDocument::ReadFieldsAt(std::string_view key, const OptionVisitor::Body& fields) const {
+  MapReader(FindPath(key), std::string(key)).Run(fields);
+}
+
 std::string OptionsDocument::Where(std::string_view key) const {
   std::string_view part = key;
   while (!part.empty()) {

@@ -30,6 +30,12 @@ class OptionsDocument {
     ReadFields([&options](OptionVisitor& v) { options.VisitFields(v); });
   }
   void ReadFields(const OptionVisitor::Body& fields) const;
+  /// Reads the map at `key` ("data.transform") alone; the rest of the document may be anything.
+  template <class T>
+  void ReadAt(std::string_view key, T& options) const {
+    ReadFieldsAt(key, [&options](OptionVisitor& v) { options.VisitFields(v); });
+  }
+  void ReadFieldsAt(std::string_view key, const OptionVisitor::Body& fields) const;
 
   /// "file.yaml:12:9: a.b.c", for messages about a value that was read. A key that is not in
   /// the document is placed where its nearest section is, or at the file.

@@ -54,10 +54,7 @@ void RequireClassifier(const Graph& graph, const std::string& path) {
   }
 }
 
-Shape ImageShape(const Graph& graph) {
-  const std::vector<int64_t>& dims = graph.inputs.at(0).shape.dims();
-  return Shape(std::vector<int64_t>(dims.begin() + 1, dims.end()));
-}
+Shape ImageShape(const Graph& graph) { return graph.inputs.at(0).shape.Without(0); }
 
 int64_t ClassCount(const Graph& graph) {
   const int64_t batch = UsableBatch(graph, 1);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/file.h"
 #include "sparsity/data/jpeg_decoder.h"
 #include "sparsity/data/png_decoder.h"
 
@@ -24,6 +25,11 @@ Image DecodeImage(std::string_view bytes, const std::string& name) {
   if (bytes.starts_with("\xff\xd8\xff")) return DecodeJpeg(bytes, name);
   if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return DecodePng(bytes, name);
   Fail(name, "neither JPEG nor PNG: it starts with the bytes {}", HexOf(bytes.substr(0, 8)));
+}
+
+Image ReadImage(const std::string& path) {
+  constexpr int64_t kMaxImageBytes = 500'000'000;
+  return DecodeImage(ReadFile(path, kMaxImageBytes), path);
 }
 
 }  // namespace sparsify

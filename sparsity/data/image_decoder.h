@@ -17,4 +17,7 @@ namespace sparsify {
 /// `name`. Thread safe.
 Image DecodeImage(std::string_view bytes, const std::string& name);
 
+/// The same from a file of at most 500 MB; `path` is the name. Throws Error when it cannot be read.
+Image ReadImage(const std::string& path);
+
 }  // namespace sparsify

@@ -14,7 +14,6 @@ namespace sparsify {
 namespace {
 
 constexpr int64_t kMaxLabelsBytes = 1'000'000'000;
-constexpr int64_t kMaxImageBytes = 500'000'000;
 
 // The next line without its end (LF or CRLF), removed from `rest`.
 std::string_view TakeLine(std::string_view& rest) {
@@ -90,10 +89,7 @@ void ImageFolder::ReadLabels(const std::string& path, bool check_files) {
   if (entries_.empty()) Fail(path, "lists no images");
 }
 
-Image ImageFolder::Read(int64_t i) const {
-  const std::string name = NameOf(i);
-  return DecodeImage(ReadFile(name, kMaxImageBytes), name);
-}
+Image ImageFolder::Read(int64_t i) const { return ReadImage(NameOf(i)); }
 
 std::string ImageFolder::NameOf(int64_t i) const {
   return (std::filesystem::path(folder_) / entries_[static_cast<size_t>(i)].file).string();

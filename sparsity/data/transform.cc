@@ -186,6 +186,12 @@ void Transform::Normalize(const uint8_t* pixels, float* input) const {
   }
 }
 
+void Transform::Apply(Image image, const std::string& name, float* input) const {
+  std::vector<uint8_t> pixels(static_cast<size_t>(pixel_count()));
+  ToPixels(std::move(image), name, pixels.data());
+  Normalize(pixels.data(), input);
+}
+
 void Transform::Normalize(const float* values, float* input) const {
   const int64_t plane = input_shape_[1] * input_shape_[2];
   for (int64_t c = 0; c < input_shape_[0]; ++c) {

@@ -45,6 +45,9 @@ class Transform {
   /// The same for values that are not 8-bit pixels.
   void Normalize(const float* values, float* input) const;
 
+  /// ToPixels and Normalize: a picture becomes a network input of pixel_count() floats.
+  void Apply(Image image, const std::string& name, float* input) const;
+
   /// Which of red 0, green 1, blue 2 the network's channel is.
   int64_t SourceChannel(int64_t channel) const {
     return options_.color == "bgr" ? 2 - channel : channel;

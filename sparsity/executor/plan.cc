@@ -142,6 +142,17 @@ std::vector<StepChoice> ChooseAnew(FusedGraph& graph, const PlanOptions& options
 
 }  // namespace
 
+int64_t PlanReport::LayerCount() const {
+  return std::count_if(steps.begin(), steps.end(), [](const auto& step) { return step.is_layer; });
+}
+
+int64_t PlanReport::SparseLayerCount() const {
+  return std::count_if(steps.begin(), steps.end(), [](const auto& step) {
+    // What kernels call themselves: StepReport::kernel.
+    return step.is_layer && step.kernel.starts_with("sparse ");
+  });
+}
+
 void LimitDenseLibrary() { onednn::LimitIsa(DetectIsa()); }
 
 Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {

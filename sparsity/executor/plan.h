@@ -35,7 +35,7 @@ struct PlanOptions {
 struct StepReport {
   std::string name;    // of the layer or node
   std::string op;      // "Conv+Add+Relu"
-  std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"
+  std::string kernel;  // "onednn jit:avx512_core", "sparse 4x7 avx512"; no other begins "sparse "
   bool is_layer = false;
   bool winograd = false;     // computes dense by Winograd's algorithm
   double sparsity = 0;       // of the weight, fraction
@@ -54,6 +54,10 @@ struct PlanReport {
   int64_t fused_steps = 0;      // "DAGs": steps executed
   std::string isa;
   std::string cached_in;  // the file that the choices were read from; empty: made anew
+
+  int64_t LayerCount() const;
+  /// Layers with a sparse kernel.
+  int64_t SparseLayerCount() const;
 };
 
 /// Keeps the dense library to the instruction set of DetectIsa(). Plans do so themselves; a

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <utility>
+
 #include "sparsity/base/error.h"
 
 namespace sparsify {
@@ -22,6 +24,12 @@ size_t Index(const std::vector<int64_t>& dims, int i) {
 int64_t Shape::operator[](int i) const { return dims_[Index(dims_, i)]; }
 
 void Shape::set_dim(int i, int64_t value) { dims_[Index(dims_, i)] = value; }
+
+Shape Shape::Without(int i) const {
+  std::vector<int64_t> dims = dims_;
+  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(Index(dims_, i)));
+  return Shape(std::move(dims));
+}
 
 int64_t Shape::NumElements() const {
   int64_t product = 1;

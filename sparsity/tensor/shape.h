@@ -19,6 +19,8 @@ class Shape {
   /// Dimension i; negative i counts from the end. Throws on an index out of range.
   int64_t operator[](int i) const;
   void set_dim(int i, int64_t value);
+  /// The other dimensions; i as above. Of one image where the shape is a batch's: Without(0).
+  Shape Without(int i) const;
   const std::vector<int64_t>& dims() const { return dims_; }
 
   /// Product of the dimensions. Throws on a negative dimension or when the product

@@ -146,6 +146,18 @@ TEST(OptionsDocument, WhereFindsTheValueOrItsSection) {
   EXPECT_FALSE(document.Has("inner.rounds"));
 }
 
+TEST(OptionsDocument, ReadsOneMapAndIgnoresTheRest) {
+  const OptionsDocument document =
+      OptionsDocument::FromText("a: {b: {rounds: 9}}\nstranger: [1]\n", "f.yaml");
+  SampleOptions options;
+  document.ReadAt("a.b", options.inner);
+  EXPECT_EQ(options.inner.rounds, 9);
+  document.ReadAt("a.c", options.inner);  // not there: as it was
+  EXPECT_EQ(options.inner.rounds, 9);
+  EXPECT_THAT(ErrorOf([&] { document.ReadAt("a", options.inner); }),
+              HasSubstr("f.yaml:1:5: a: unknown key \"b\""));
+}
+
 TEST(OptionsDocument, AMissingFileIsAUsageError) {
   try {
     OptionsDocument::FromFile("no/such.yaml");

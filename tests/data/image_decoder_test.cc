@@ -118,6 +118,13 @@ TEST(ImageDecoder, NamesWhatIsNoImage) {
             "dir/a.img: neither JPEG nor PNG: it starts with the bytes 47 49 46 38 39 61 2e 2e");
 }
 
+TEST(ImageDecoder, ReadsAFile) {
+  const TemporaryFolder folder;
+  const Image image = NoiseImage(5, 7, 3, 4);
+  EXPECT_EQ(MaxDifference(ReadImage(folder.Add("a.png", EncodePng(image))), image), 0);
+  EXPECT_THROW(ReadImage(folder.path() + "/b.png"), Error);
+}
+
 TEST(ImageDecoder, EveryTruncationOfAJpegIsBroken) {
   for (const bool progressive : {false, true}) {
     const std::string whole = EncodeJpeg(SmoothImage(33, 31, 3), progressive);

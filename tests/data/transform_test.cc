@@ -156,6 +156,18 @@ TEST(Transform, AtAnotherResolutionTheNetworksSizeIsStillAskedFor) {
             "data.transform: the network input is [10], images need channels × height × width");
 }
 
+TEST(Transform, AppliesBothHalves) {
+  const Transform transform({.resize = {8, 8}, .mean = {0.4}, .std = {2}}, {3, 8, 8}, "t");
+  const Image image = NoiseImage(16, 12, 3, 6);
+  std::vector<uint8_t> pixels(3 * 64);
+  std::vector<float> expected(3 * 64);
+  transform.ToPixels(image, "a", pixels.data());
+  transform.Normalize(pixels.data(), expected.data());
+  std::vector<float> input(3 * 64);
+  transform.Apply(image, "a", input.data());
+  EXPECT_EQ(input, expected);
+}
+
 TEST(Transform, OptionsThatCannotFitTheNetworkAreRefused) {
   EXPECT_EQ(MessageOf({}, {1, 28, 28}),
             "data.transform.color: \"rgb\" gives 3 channels, the network input [1,28,28] has 1; "

@@ -69,6 +69,17 @@ TEST(SparsePlan, RunsSparseKernelsOverLanes) {
   EXPECT_GE(CountKernels(plan, "lanes"), 4);
 }
 
+TEST(SparsePlan, CountsLayersByTheirKernels) {
+  Graph graph = WideNet(3);
+  testing::PruneRandomly(graph, 0.9, 17);
+  const Plan sparse = SparsePlan(graph, 16);
+  EXPECT_EQ(sparse.report().LayerCount(), 8);
+  EXPECT_EQ(sparse.report().SparseLayerCount(), CountKernels(sparse, "sparse"));
+  const Plan dense(graph, {.batch = 16, .allow_sparse = false});
+  EXPECT_EQ(dense.report().LayerCount(), 8);
+  EXPECT_EQ(dense.report().SparseLayerCount(), 0);
+}
+
 TEST(SparsePlan, TwoThreadsGiveTheSameAnswer) {
   Graph graph = WideNet(3);
   testing::PruneRandomly(graph, 0.8, 17);

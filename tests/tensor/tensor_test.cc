@@ -20,6 +20,12 @@ TEST(Shape, CountsAndPrints) {
   EXPECT_EQ((Shape{3, 0, 5}).NumElements(), 0);
 }
 
+TEST(Shape, WithoutADimension) {
+  EXPECT_EQ(Shape({-1, 3, 8, 9}).Without(0), Shape({3, 8, 9}));
+  EXPECT_EQ(Shape({2, 3, 4}).Without(-1), Shape({2, 3}));
+  EXPECT_THROW(Shape().Without(0), Error);
+}
+
 TEST(Shape, RefusesUnknownAndAbsurdSizes) {
   EXPECT_THROW((Shape{-1, 3}).NumElements(), Error);
   EXPECT_THROW((Shape{1LL << 62, 1LL << 62}).NumElements(), Error);
