@@ -31,6 +31,7 @@ constexpr std::array kVariants = {
     VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 160, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 4, 6, 1, 24, true, 40, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 6, 4, 1, 16, true, 40, 0.2, 1.0},
+    VariantRow{Isa::kAvx512, 4, 7, 1, 14, true, 40, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 2, 14, 1, 28, true, 40, 0.08, 0.6},
     VariantRow{Isa::kAvx512, 2, 14, 1, 28, true, 80, 0.08, 0.6},
     VariantRow{Isa::kAvx512, 2, 12, 3, 24, true, 40, 0.05, 0.6},
