@@ -1,5 +1,7 @@
 #include "sparsity/ops/precision.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "sparsity/ops/conv.h"
@@ -15,6 +17,9 @@ namespace {
 // channels have 290 and take a fifth of the time, 1×1 convolutions have 20 and take 1.3 times as
 // long, with 55 they take 0.85 times as long.
 constexpr int64_t kLeastIntensity = 40;
+
+// A row of factors in AMX; of images with their three channels most of it would stay empty.
+constexpr int64_t kLeastInputs = 16;
 
 bool IsWorthRounding(const ConvProblem& p, int64_t weights) {
   const int64_t outputs = p.out_channels * p.window.height.output * p.window.width.output;
@@ -34,6 +39,9 @@ std::string F32Reason(const Node& node, OpShapes inputs) {
     problem = GemmAsConv(node, inputs);
   }
   if (!problem) return "of a form that has no bf16 kernels";
+  if (inputs[1][1] < kLeastInputs) {
+    return fmt::format("fewer than {} input channels a group", kLeastInputs);
+  }
   if (!IsWorthRounding(*problem, inputs[1].NumElements())) {
     return "too few multiply-adds to win by bf16";
   }
