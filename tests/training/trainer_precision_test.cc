@@ -90,6 +90,29 @@ TEST(TrainerPrecision, WeightsAreF32AndTheRunIsTheSameAgainAndContinued) {
   SetThreads(0);
 }
 
+TEST(TrainerPrecision, ATeacherIsLearnedFromWithinRounding) {
+  if (!Bf16Obstacle().empty()) GTEST_SKIP() << Bf16Obstacle();
+  SetThreads(1);
+  Graph teacher = WideNet(2, 20);
+  for (float& weight : teacher.mutable_value(teacher.FindValue("fc.weight")).data.values()) {
+    weight *= -3;
+  }
+  const auto losses = [&](const std::string& precision) {
+    TinyRun run = WideRun(precision);
+    run.teacher = &teacher;
+    run.options.distillation = {.weight = 5, .temperature = 1};
+    run.options.lr = 1e-6;
+    return run.Train(2).state.rows;
+  };
+  const auto f32 = losses("f32");
+  const auto bf16 = losses("bf16");
+  for (size_t i = 0; i < f32.size(); ++i) {
+    EXPECT_NE(bf16[i].loss, f32[i].loss);
+    EXPECT_NEAR(bf16[i].loss / f32[i].loss, 1, 0.02);  // scores differ by about 2^-8
+  }
+  SetThreads(0);
+}
+
 // Real pictures: those from `first` on.
 class Pictures : public Dataset {
  public:
