@@ -1,6 +1,6 @@
 // One side of bench/training_step.py: training steps of a whole network on one batch.
 //
-//   training_bench MODEL.onnx FOLDER THREADS
+//   training_bench MODEL.onnx FOLDER THREADS [f32|bf16]
 //
 // FOLDER holds problem.txt ("batch rate"), images (float32, N×C×H×W) and labels.txt. Lines on
 // standard input, one line of answer each:
@@ -30,10 +30,10 @@ constexpr float kRunningShare = 0.1F;  // of a batch in the running statistics
 
 class Bench {
  public:
-  Bench(const std::string& model, const std::string& folder)
+  Bench(const std::string& model, const std::string& folder, Precision precision)
       : folder_(folder),
         graph_(LoadOnnx(model)),
-        pass_(GraphPass::WholeNetwork(graph_, BatchNormMode::kTraining)),
+        pass_(GraphPass::WholeNetwork(graph_, BatchNormMode::kTraining, precision)),
         optimizer_(OptimizerOptions()) {
     ReadBatch();
     for (const Node& node : graph_.nodes()) {
@@ -153,12 +153,15 @@ class Bench {
 };
 
 int Main(int argc, char** argv) {
-  if (argc != 4) {
-    fmt::print(stderr, "usage: training_bench MODEL.onnx FOLDER THREADS\n");
+  const std::string precision = argc > 4 ? argv[4] : "f32";
+  if (argc < 4 || argc > 5 || (precision != "f32" && precision != "bf16")) {
+    fmt::print(stderr, "usage: training_bench MODEL.onnx FOLDER THREADS [f32|bf16]\n");
     return 2;
   }
+  const bool bf16 = precision == "bf16";
+  if (bf16 && !Bf16Obstacle().empty()) Fail("bf16", "{}", Bf16Obstacle());
   SetThreads(std::stoi(argv[3]));
-  Bench bench(argv[1], argv[2]);
+  Bench bench(argv[1], argv[2], bf16 ? Precision::kBf16 : Precision::kF32);
   for (std::string line; std::getline(std::cin, line);) bench.Answer(line);
   return 0;
 }

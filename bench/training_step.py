@@ -8,6 +8,10 @@ and gradients of the first batch are compared, and nothing is timed if they diff
 take turns, a few steps each, and the least and the median time of each is printed: processor time
 with one thread, so that neighbours on a busy machine do not count, else wall time.
 
+With --precision bf16 convolutions and fully connected layers multiply bfloat16 numbers here, and
+PyTorch runs under autocast; f32 takes its turn too. All gradients together are then compared with
+those of f32.
+
 Needs the program training_bench (SPARSIFY_BUILD_BENCH), and torch, onnx and numpy from PyPI.
 
   bench/training_step.py build/bench/training_bench network.onnx --batch 32 --threads 2
@@ -28,6 +32,9 @@ TOLERANCE = 1e-2
 # Of the norm of all gradients together: below, a gradient is 0 but for rounding (a bias whose
 # shift the next batch norm takes away).
 FLOOR = 1e-3
+# Of the norm of all gradients together, in bf16: each layer rounds its factors by up to 2^-8, and a
+# share of about 2^-9 of the activations ends up on the other side of 0.
+BF16_TOLERANCE = 0.15
 
 
 def parse():
@@ -39,6 +46,7 @@ def parse():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5, help="in which each side takes its turn")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--steps", type=int, default=2, help="that are timed in a turn")
     args = parser.parse_args()
     if not os.access(args.program, os.X_OK):
@@ -49,10 +57,10 @@ def parse():
 class Here:
     """The program, waiting for commands."""
 
-    def __init__(self, args, folder):
+    def __init__(self, args, folder, precision):
         self.folder = folder
         self.process = subprocess.Popen(
-            [args.program, args.network, folder, str(args.threads)],
+            [args.program, args.network, folder, str(args.threads), precision],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -94,6 +102,7 @@ class Torch:
 
     def __init__(self, modules, args, batch, channels_last):
         self.torch, self.onnx = modules["torch"], modules["onnx"]
+        self.bf16 = args.precision == "bf16"
         torch = self.torch
         self.clock = time.process_time if args.threads == 1 else time.perf_counter
         self.form = torch.channels_last if channels_last else torch.contiguous_format
@@ -173,7 +182,9 @@ class Torch:
         for _ in range(count):
             start = self.clock()
             self.optimizer.zero_grad()
-            self.loss().backward()
+            with self.torch.autocast("cpu", dtype=self.torch.bfloat16, enabled=self.bf16):
+                loss = self.loss()
+            loss.backward()
             self.optimizer.step()
             times.append(1e3 * (self.clock() - start))
         return times
@@ -212,6 +223,18 @@ def check(numpy, here, peer):
         sys.exit("the results differ; nothing is timed")
 
 
+def check_bf16(numpy, here, rounded):
+    """Compares all gradients in bf16 with those in f32."""
+    _, expected = here.gradients(numpy)
+    _, gradients = rounded.gradients(numpy)
+    norm = numpy.linalg.norm([numpy.linalg.norm(expected[name]) for name in expected])
+    error = numpy.linalg.norm([numpy.linalg.norm(gradients[name] - expected[name])
+                               for name in expected]) / norm
+    print(f"gradients in bf16 differ from those in f32 by {error:.2g} of their norm")
+    if not 0 < error < BF16_TOLERANCE:
+        sys.exit("that is not the rounding of bf16; nothing is timed")
+
+
 def measure(sides, rounds, steps):
     times = [[] for _ in sides]
     for _ in range(rounds):
@@ -233,16 +256,26 @@ def main():
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
         batch = make_batch(modules, args, folder)
-        here = Here(args, folder)
-        sides = [here, Torch(modules, args, batch, False), Torch(modules, args, batch, True)]
-        check(numpy, here, sides[1])
-        times = measure(sides, args.rounds, args.steps)
-        here.close()
+        here = Here(args, folder, "f32")
+        sides = {"torch": Torch(modules, args, batch, False),
+                 "torch channels last": Torch(modules, args, batch, True)}
+        check(numpy, here, sides["torch"])
+        if args.precision == "bf16":
+            rounded = Here(args, folder, "bf16")
+            check_bf16(numpy, here, rounded)
+            sides = {"here": rounded, "here in f32": here, **sides}
+        else:
+            sides = {"here": here, **sides}
+        times = measure(sides.values(), args.rounds, args.steps)
+        for side in sides.values():
+            if isinstance(side, Here):
+                side.close()
     name = os.path.splitext(os.path.basename(args.network))[0]
-    print(f"{name}, batch {args.batch}, {args.threads} threads, torch {torch.__version__}; a step")
+    print(f"{name}, batch {args.batch}, {args.threads} threads, {args.precision}, "
+          f"torch {torch.__version__}; a step")
     print(f"{'':<20}{'min ms':>10}{'median':>10}{'images/s':>10}{'ratio min':>11}{'median':>10}")
     ours = times[0]
-    for side, of_side in zip(("here", "torch", "torch channels last"), times):
+    for side, of_side in zip(sides, times):
         low, middle = min(of_side), statistics.median(of_side)
         print(f"{side:<20}{low:>10.1f}{middle:>10.1f}{1e3 * args.batch / low:>10.1f}"
               f"{low / min(ours):>11.2f}{middle / statistics.median(ours):>10.2f}")

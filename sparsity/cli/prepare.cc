@@ -248,6 +248,7 @@ void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
   const RunConfig& config = run.config;
   const Shape image = ImageShape(run.model.graph);
   const std::optional<int64_t> resolution = config.training->resolution;
+  CheckPrecision(*config.training);
   if (resolution) CheckResolution(run.model.graph, {image[0], *resolution, *resolution});
   run.training =
       OpenDataset(*config.data.training, config.data.transform, image, "data.training", resolution);
@@ -287,10 +288,10 @@ std::string DescribeTraining(const PreparedRun& run) {
                                 run.scheduler->Continues() ? "stage, one after the other"
                                                            : "sparsity, from the dense network"));
   }
-  return fmt::format("training    {}; {} of {} from {}, {}, learning rate {}, {}\n",
+  return fmt::format("training    {}; {} of {} from {}, {}, learning rate {}, {}, {}\n",
                      fmt::join(parts, "; "), training.ImagesText(), run.training->size(),
                      run.config.data.training->path, training.optimizer, training.lr,
-                     training.lr_schedule);
+                     training.lr_schedule, training.precision);
 }
 
 }  // namespace

@@ -74,22 +74,24 @@ NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& w
   return {problem.x_blocked, problem.y_blocked};
 }
 
-void BlockedConvForward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
-                        OpOutputs outputs) {
+void BlockedConvForward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                        OpInputs inputs, OpOutputs outputs) {
   const float* bias = HasInput(node, 2) ? inputs[2]->data() : nullptr;
   ConvProblem problem = ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), bias != nullptr);
   problem.x_blocked = blocks.x;
   problem.y_blocked = blocks.y;
+  problem.bf16 = precision == Precision::kBf16;
   const auto run = IsDepthwise(problem) ? DepthwiseConv : OnednnConv;
   run(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
 }
 
-void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
-                         OpInputs grad_outputs, OpOutputs grad_inputs) {
+void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                         OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs) {
   ConvProblem problem =
       ResolveConv(node, inputs[0]->shape(), inputs[1]->shape(), /*has_bias=*/false);
   problem.x_blocked = blocks.x;
   problem.y_blocked = blocks.y;
+  problem.bf16 = precision == Precision::kBf16;
   const float* x = inputs[0]->data();
   const float* w = inputs[1]->data();
   const Tensor& grad_y = *grad_outputs[0];
@@ -105,12 +107,12 @@ void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, OpInputs in
 }
 
 void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
-  BlockedConvForward(node, {}, inputs, outputs);
+  BlockedConvForward(node, {}, Precision::kF32, inputs, outputs);
 }
 
 void ConvBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
                   OpOutputs grad_inputs) {
-  BlockedConvBackward(node, {}, inputs, grad_outputs, grad_inputs);
+  BlockedConvBackward(node, {}, Precision::kF32, inputs, grad_outputs, grad_inputs);
 }
 
 }  // namespace sparsify

@@ -6,6 +6,7 @@
 #include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/onednn.h"
 #include "sparsity/ops/op.h"
+#include "sparsity/ops/precision.h"
 
 namespace sparsify {
 
@@ -20,11 +21,12 @@ std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs);
 /// has no kernels for them.
 NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& weight,
                             bool x_is_blocked);
-/// ConvForward and ConvBackward with activations and their gradients laid out like that.
-void BlockedConvForward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
-                        OpOutputs outputs);
-void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, OpInputs inputs,
-                         OpInputs grad_outputs, OpOutputs grad_inputs);
+/// ConvForward and ConvBackward with activations and their gradients laid out like that. kBf16: for
+/// nodes without a F32Reason.
+void BlockedConvForward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                        OpInputs inputs, OpOutputs outputs);
+void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                         OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs);
 
 void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 void ConvBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,

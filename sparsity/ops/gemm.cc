@@ -2,7 +2,7 @@
 
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/node_check.h"
-#include "sparsity/ops/onednn.h"
+#include "sparsity/ops/precision.h"
 
 namespace sparsify {
 namespace {
@@ -65,6 +65,17 @@ void BiasGradient(const Tensor& grad_y, float beta, Tensor& grad_c) {
   }
 }
 
+ConvProblem Bf16Problem(const Node& node, OpInputs inputs) {
+  std::vector<Shape> shapes;
+  for (const Tensor* input : inputs) {
+    shapes.push_back(input == nullptr ? Shape{0} : input->shape());
+  }
+  std::optional<ConvProblem> problem = GemmAsConv(node, shapes);
+  if (!problem) FailNode(node, "is not computed in bf16: {}", F32Reason(node, shapes));
+  problem->bf16 = true;
+  return *problem;
+}
+
 }  // namespace
 
 std::vector<Shape> GemmOutputShapes(const Node& node, OpShapes inputs) {
@@ -84,6 +95,38 @@ void GemmForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
     p.beta = 1;
   }
   OnednnGemm(p, inputs[0]->data(), inputs[1]->data(), outputs[0]->data());
+}
+
+std::optional<ConvProblem> GemmAsConv(const Node& node, OpShapes inputs) {
+  const GemmProblem p = Resolve(node, inputs[0], inputs[1]);
+  const bool has_bias = HasInput(node, 2);
+  const bool is_scaled = p.alpha != 1 || node.attributes.Float("beta", 1) != 1;
+  const bool by_column = !has_bias || inputs[2] == Shape{p.n} || inputs[2] == Shape{1, p.n};
+  if (p.transpose_a || !p.transpose_b || is_scaled || !by_column) return std::nullopt;
+  return ConvProblem{.batch = p.m,
+                     .in_channels = p.k,
+                     .out_channels = p.n,
+                     .groups = 1,
+                     .window = {},
+                     .has_bias = has_bias};
+}
+
+void Bf16GemmForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
+  const ConvProblem problem = Bf16Problem(node, inputs);
+  OnednnConv(problem, inputs[0]->data(), inputs[1]->data(),
+             problem.has_bias ? inputs[2]->data() : nullptr, outputs[0]->data());
+}
+
+void Bf16GemmBackward(const Node& node, OpInputs inputs, OpInputs grad_outputs,
+                      OpOutputs grad_inputs) {
+  const auto data = [&](size_t i) {
+    return grad_inputs[i] == nullptr ? nullptr : grad_inputs[i]->data();
+  };
+  OnednnConvGradients(Bf16Problem(node, inputs), inputs[0]->data(), inputs[1]->data(),
+                      grad_outputs[0]->data(), data(0), data(1));
+  if (HasInput(node, 2) && grad_inputs[2] != nullptr) {
+    BiasGradient(*grad_outputs[0], 1, *grad_inputs[2]);
+  }
 }
 
 void GemmBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,

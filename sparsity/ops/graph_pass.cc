@@ -6,6 +6,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/ops/conv.h"
+#include "sparsity/ops/gemm.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
@@ -60,23 +61,25 @@ void Convert(const Tensor& from, bool to_blocks, Tensor& to) {
 }  // namespace
 
 GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
-                     std::string name, BatchNormMode mode)
+                     std::string name, BatchNormMode mode, Precision precision)
     : graph_(graph),
       nodes_(std::move(nodes)),
       inputs_(std::move(inputs)),
       name_(std::move(name)),
       mode_(mode),
+      precision_(precision),
       owned_(graph.values().size()),
       current_(graph.values().size(), nullptr),
       blocked_(graph.values().size(), false),
-      node_blocks_(graph.nodes().size()) {}
+      node_blocks_(graph.nodes().size()),
+      node_precision_(graph.nodes().size(), Precision::kF32) {}
 
-GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode) {
+GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode, Precision precision) {
   std::vector<int> nodes(graph.nodes().size());
   std::iota(nodes.begin(), nodes.end(), 0);
   std::vector<ValueId> inputs;
   for (const Port& port : graph.inputs) inputs.push_back(port.value);
-  return {graph, std::move(nodes), std::move(inputs), graph.name, mode};
+  return {graph, std::move(nodes), std::move(inputs), graph.name, mode, precision};
 }
 
 bool GraphPass::Trains(const Node& node) const {
@@ -162,6 +165,9 @@ void GraphPass::RunNode(int index) {
   }
   const auto made = OutputShapes(node, shapes);
   const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(node);
+  const bool bf16 = precision_ == Precision::kBf16 && F32Reason(node, shapes).empty();
+  const Precision precision = node_precision_[static_cast<size_t>(index)] =
+      bf16 ? Precision::kBf16 : Precision::kF32;
   std::vector<const Tensor*> inputs;
   for (const ValueId id : node.inputs) {
     inputs.push_back(id == kNoValue ? nullptr : Find(id, blocks.x));
@@ -180,8 +186,10 @@ void GraphPass::RunNode(int index) {
     const BatchMoments& moments = moments_[index] =
         BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
-  } else if (node.type == OpType::kConv && blocks.y) {
-    BlockedConvForward(node, blocks, inputs, outputs);
+  } else if (node.type == OpType::kConv && (blocks.y || bf16)) {
+    BlockedConvForward(node, blocks, precision, inputs, outputs);
+  } else if (bf16) {
+    Bf16GemmForward(node, inputs, outputs);
   } else {
     sparsify::Forward(node, inputs, outputs);
   }
@@ -293,6 +301,7 @@ class GraphPass::BackwardPass {
 
   void Differentiate(int index, const Node& node) {
     const NodeBlocks blocks = pass_.node_blocks_[static_cast<size_t>(index)];
+    const Precision precision = pass_.node_precision_[static_cast<size_t>(index)];
     std::vector<const Tensor*> inputs;
     std::vector<const Tensor*> outputs;
     std::vector<const Tensor*> grad_outputs;
@@ -311,8 +320,10 @@ class GraphPass::BackwardPass {
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
                                       grad_inputs, blocks.x);
-    } else if (node.type == OpType::kConv && blocks.y) {
-      BlockedConvBackward(node, blocks, inputs, grad_outputs, grad_inputs);
+    } else if (node.type == OpType::kConv && (blocks.y || precision == Precision::kBf16)) {
+      BlockedConvBackward(node, blocks, precision, inputs, grad_outputs, grad_inputs);
+    } else if (precision == Precision::kBf16) {
+      Bf16GemmBackward(node, inputs, grad_outputs, grad_inputs);
     } else {
       sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
     }

@@ -10,6 +10,7 @@
 #include "sparsity/ops/activation_gradients.h"
 #include "sparsity/ops/batch_normalization_training.h"
 #include "sparsity/ops/channel_blocks.h"
+#include "sparsity/ops/precision.h"
 #include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
@@ -34,10 +35,12 @@ class GraphPass {
   /// inference in both modes (Dropout passes its input on). In training activations may lie in
   /// channel blocks (channel_blocks.h) within the pass; what it takes and gives is plain.
   GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
-            std::string name, BatchNormMode mode = BatchNormMode::kFrozen);
+            std::string name, BatchNormMode mode = BatchNormMode::kFrozen,
+            Precision precision = Precision::kF32);
 
   /// All nodes, from the graph's inputs; called like the graph.
-  static GraphPass WholeNetwork(const Graph& graph, BatchNormMode mode = BatchNormMode::kFrozen);
+  static GraphPass WholeNetwork(const Graph& graph, BatchNormMode mode = BatchNormMode::kFrozen,
+                                Precision precision = Precision::kF32);
 
   /// Computes every activation of the nodes. `inputs` holds all of the constructor's (others are
   /// ignored); `overrides` replaces parameters by tensors of the same shape. Inputs, overrides and
@@ -80,10 +83,12 @@ class GraphPass {
   std::vector<ValueId> inputs_;
   std::string name_;
   BatchNormMode mode_;
+  Precision precision_;
   std::vector<Tensor> owned_;                       // by ValueId: activations made here
   std::vector<const Tensor*> current_;              // by ValueId: everything the nodes read or make
   std::vector<bool> blocked_;                       // by ValueId: lies in channel blocks
   std::vector<NodeBlocks> node_blocks_;             // by node
+  std::vector<Precision> node_precision_;           // by node
   mutable std::map<ValueId, Converted> converted_;  // activations in their other layout
   SpareTensors spare_;                              // of gradients of earlier passes
   std::map<int, BatchMoments> moments_;             // by node

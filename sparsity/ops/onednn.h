@@ -21,12 +21,18 @@ struct ConvProblem {
   // Whether x, y and their gradients lie in channel blocks (channel_blocks.h), not plainly.
   bool x_blocked = false;
   bool y_blocked = false;
+  // Whether the factors of all products are rounded to bf16. Sums and results are f32.
+  bool bf16 = false;
 
   auto operator<=>(const ConvProblem&) const = default;
 };
 
 /// Whether there are fast kernels for the problem with the activations that are blocked in it.
 bool OnednnConvTakesBlocks(const ConvProblem& problem);
+
+/// Whether this machine has bf16 kernels for the problem (whose bf16 is set) and its gradients that
+/// use its fastest bf16 instructions.
+bool OnednnHasBf16Kernels(const ConvProblem& problem);
 
 /// y[N,O,OH,OW] = x[N,I,H,W] * w[O,I/groups,KH,KW] + bias[O]. `bias` is null iff !has_bias.
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,

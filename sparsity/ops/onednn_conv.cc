@@ -8,10 +8,12 @@
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/onednn.h"
 #include "sparsity/ops/onednn_primitive.h"
+#include "sparsity/ops/precision.h"
 
 namespace sparsify {
 namespace {
 
+using plain_onednn::Bfloats;
 using plain_onednn::Desc;
 using plain_onednn::Dims;
 using plain_onednn::Floats;
@@ -38,6 +40,7 @@ struct Terms {
   Dims strides, dilations, pads_begin, pads_end;
   Desc own_x, own_w, own_y;  // as the caller has them
   Desc any_x, any_w, any_y;  // as they may be computed with
+  Desc out_x, out_w, out_y;  // as they may be computed: f32 in any case
   Desc bias;
 };
 
@@ -63,6 +66,16 @@ Terms::Terms(const ConvProblem& p) {
   any_x = as_is || p.x_blocked ? own_x : Floats(x_dims, Tag::any);
   any_w = Floats(w_dims, Tag::any);
   any_y = as_is || p.y_blocked ? own_y : Floats(y_dims, Tag::any);
+  out_x = any_x;
+  out_w = any_w;
+  out_y = any_y;
+  if (p.bf16) {  // whose fast kernels want channels last, blocked or not
+    out_x = Floats(x_dims, Tag::any);
+    out_y = Floats(y_dims, Tag::any);
+    any_x = Bfloats(x_dims);
+    any_w = Bfloats(w_dims);
+    any_y = Bfloats(y_dims);
+  }
   if (p.has_bias) bias = Floats({p.out_channels}, Tag::a);
 }
 
@@ -73,7 +86,7 @@ dnnl::convolution_forward::primitive_desc DescribeForward(const Terms& t, dnnl::
 
 dnnl::convolution_backward_weights::primitive_desc DescribeGradWeight(const Terms& t) {
   return plain_onednn::DescribeGradient<dnnl::convolution_backward_weights>(
-      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
+      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.out_w, t.any_y,
       t.strides, t.dilations, t.pads_begin, t.pads_end);
 }
 
@@ -97,7 +110,7 @@ bool IsFast(const Description& description) {
 // What computes y fastest may want channels last. Where there are kernels for it, y is computed in
 // the channel blocks of the gradients: as fast, and plain memory is reordered in half the time.
 dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p, const Terms& t) {
-  if (!IsMatrixProduct(p) && !p.x_blocked && !p.y_blocked) {
+  if (!p.bf16 && !IsMatrixProduct(p) && !p.x_blocked && !p.y_blocked) {
     try {
       const auto gradient = DescribeGradWeight(t);
       const auto blocked = DescribeInference(p, t, gradient.src_desc(), gradient.diff_dst_desc());
@@ -105,7 +118,7 @@ dnnl::convolution_forward::primitive_desc DescribeInference(const ConvProblem& p
     } catch (const dnnl::error&) {  // no such kernel
     }
   }
-  return DescribeInference(p, t, t.any_x, t.any_y);
+  return DescribeInference(p, t, t.any_x, t.out_y);
 }
 
 PlainPrimitive MakeForward(const ConvProblem& p) {
@@ -121,7 +134,7 @@ PlainPrimitive MakeForward(const ConvProblem& p) {
 
 dnnl::convolution_backward_data::primitive_desc DescribeGradInput(const Terms& t) {
   return plain_onednn::DescribeGradient<dnnl::convolution_backward_data>(
-      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.any_x, t.any_w, t.any_y,
+      DescribeForward(t, dnnl::prop_kind::forward_training), kDirect, t.out_x, t.any_w, t.any_y,
       t.strides, t.dilations, t.pads_begin, t.pads_end);
 }
 
@@ -195,15 +208,62 @@ bool FindBlockedKernels(const ConvProblem& p) {
   }
 }
 
+// What oneDNN uses of this processor, as far as it matters here. Sets of instructions are bits.
+bool Has(dnnl::cpu_isa isa) {
+  const auto wanted = static_cast<unsigned>(isa);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
+// Where there is AMX, kernels without it are slower than those for f32.
+template <class Description>
+bool IsFastBf16(const Description& description) {
+  const std::string_view wanted = Has(dnnl::cpu_isa::avx512_core_amx) ? "amx" : "bf16";
+  const std::string_view name = description.impl_info_str();
+  return (name.starts_with("jit") || name.starts_with("brg")) &&
+         name.find(wanted) != std::string_view::npos;
+}
+
+bool FindBf16Kernels(const ConvProblem& p) {
+  if (!Bf16Obstacle().empty()) return false;
+  try {
+    const Terms t(p);
+    return IsFastBf16(DescribeInference(p, t)) && IsFastBf16(DescribeGradWeight(t)) &&
+           IsFastBf16(DescribeGradInput(t));
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
+// find(problem), remembered.
+class Known {
+ public:
+  bool Find(const ConvProblem& problem, bool (*find)(const ConvProblem&)) {
+    const std::scoped_lock lock(mutex_);
+    if (const auto it = known_.find(problem); it != known_.end()) return it->second;
+    if (known_.size() >= kMaxCachedPrimitives) known_.clear();
+    return known_.emplace(problem, find(problem)).first->second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<ConvProblem, bool> known_;
+};
+
 }  // namespace
 
+std::string Bf16Obstacle() {
+  if (Has(dnnl::cpu_isa::avx512_core_bf16)) return "";
+  return "the processor has neither AVX512_BF16 nor AMX, or oneDNN may not use them";
+}
+
 bool OnednnConvTakesBlocks(const ConvProblem& problem) {
-  static std::mutex mutex;
-  static std::map<ConvProblem, bool> known;
-  const std::scoped_lock lock(mutex);
-  if (const auto it = known.find(problem); it != known.end()) return it->second;
-  if (known.size() >= kMaxCachedPrimitives) known.clear();
-  return known.emplace(problem, FindBlockedKernels(problem)).first->second;
+  static Known known;
+  return known.Find(problem, FindBlockedKernels);
+}
+
+bool OnednnHasBf16Kernels(const ConvProblem& problem) {
+  static Known known;
+  return known.Find(problem, FindBf16Kernels);
 }
 
 void OnednnConv(const ConvProblem& problem, const float* x, const float* w, const float* bias,

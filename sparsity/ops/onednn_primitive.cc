@@ -26,8 +26,8 @@ class Scratch {
   char* next_ = nullptr;
 };
 
-dnnl::memory Wrap(const Desc& desc, const float* data) {
-  return {desc, Engine(), const_cast<float*>(data)};  // oneDNN takes inputs as void*
+dnnl::memory Wrap(const Desc& desc, const void* data) {
+  return {desc, Engine(), const_cast<void*>(data)};  // oneDNN takes inputs as void*
 }
 
 dnnl::stream& Stream() {
@@ -71,7 +71,8 @@ Lent PlainPrimitive::Share(int id, const PlainPrimitive& other, const float* pla
   const Argument& own = Find(id);
   if (!own.reorder || own.preferred != other.Find(id).preferred) return {};
   thread_local Tensor buffer;
-  buffer.Resize(Shape{static_cast<int64_t>(own.preferred.get_size() / sizeof(float))});
+  buffer.Resize(
+      Shape{static_cast<int64_t>(Scratch::Round(own.preferred.get_size()) / sizeof(float))});
   dnnl::memory from = Wrap(own.plain, plain);
   dnnl::memory to = Wrap(own.preferred, buffer.data());
   own.reorder->execute(Stream(), from, to);

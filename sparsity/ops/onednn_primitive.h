@@ -19,6 +19,9 @@ dnnl::primitive_attr UserScratchpad();
 /// Single-precision memory; Tag::any leaves the layout to the primitive.
 inline Desc Floats(const Dims& dims, Tag tag) { return {dims, dnnl::memory::data_type::f32, tag}; }
 
+/// bfloat16 numbers in the layout that the primitive likes best.
+inline Desc Bfloats(const Dims& dims) { return {dims, dnnl::memory::data_type::bf16, Tag::any}; }
+
 // 2.x describes an operation first and binds it to an engine second; 3.x does both at once.
 template <class Primitive, class... Args>
 typename Primitive::primitive_desc Describe(const Args&... args) {
@@ -42,13 +45,13 @@ typename Primitive::primitive_desc DescribeGradient(
 #endif
 }
 
-/// An input in the layout that a primitive prefers.
+/// An input in the layout, and of the type, that a primitive prefers.
 struct Lent {
   int id = 0;
-  const float* data = nullptr;  // null: nothing is lent
+  const void* data = nullptr;  // null: nothing is lent
 };
 
-/// Reorders between the caller's plain layout and the one the primitive prefers.
+/// Reorders between the caller's plain f32 memory and the layout and type the primitive prefers.
 class PlainPrimitive {
  public:
   PlainPrimitive(const dnnl::primitive& primitive, const Desc& scratchpad)

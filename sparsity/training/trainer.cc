@@ -48,8 +48,12 @@ class Training {
         parameters_(task.graph, task.layers,
                     task.rule != nullptr ? task.sparsity : std::vector<double>{}, task.seed),
         optimizer_(options.Optimizer()),
-        pass_(GraphPass::WholeNetwork(task.graph, BatchNormMode::kTraining)) {
-    if (task.teacher != nullptr) teacher_.emplace(GraphPass::WholeNetwork(*task.teacher));
+        pass_(GraphPass::WholeNetwork(task.graph, BatchNormMode::kTraining,
+                                      options.LayerPrecision())) {
+    if (task.teacher != nullptr) {
+      teacher_.emplace(
+          GraphPass::WholeNetwork(*task.teacher, BatchNormMode::kFrozen, options.LayerPrecision()));
+    }
     for (const TrainedParameter& parameter : parameters_.all()) {
       optimizer_.Add(parameter.name, parameter.value->shape(), parameter.decays);
       gradients_[parameter.id];

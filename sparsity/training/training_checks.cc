@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <map>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
@@ -64,6 +65,28 @@ ValueId FirstChanged(const Graph& graph, const std::vector<Shape>& own,
   return graph.outputs[0].value;
 }
 
+// How many layers compute in bf16, and why the others do not.
+void NotePrecision(const TrainingTask& task, const TrainingOptions& options) {
+  if (options.LayerPrecision() != Precision::kBf16) return;
+  const std::vector<Shape> shapes = InferShapes(task.graph, options.batch, task.data.image_shape());
+  std::map<std::string, int64_t> reasons;
+  int64_t rounded = 0;
+  for (const Layer& layer : task.layers) {
+    std::vector<Shape> inputs;
+    for (const ValueId id : task.graph.node(layer.node).inputs) {
+      inputs.push_back(id == kNoValue ? Shape{0} : shapes[static_cast<size_t>(id)]);
+    }
+    const std::string reason = F32Reason(task.graph.node(layer.node), inputs);
+    ++(reason.empty() ? rounded : reasons[reason]);
+  }
+  std::string others;
+  for (const auto& [reason, count] : reasons) {
+    others += fmt::format("{}{} ({})", others.empty() ? "; f32: " : ", ", count, reason);
+  }
+  Note("{}: {} of {} layers compute in bf16{}", task.graph.name, rounded, task.layers.size(),
+       others);
+}
+
 }  // namespace
 
 ValueId ScoresOf(const Graph& graph) {
@@ -80,11 +103,13 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   if (task.rule != nullptr && task.sparsity.size() != task.layers.size()) {
     Fail("training", "{} sparsities given for {} layers", task.sparsity.size(), task.layers.size());
   }
+  CheckPrecision(options);
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
   if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
     Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
   }
+  NotePrecision(task, options);
   if (options.warm_up >= task.steps) {
     Warn("training.warm_up: {} steps, but the run has {}; the learning rate rises to its last step",
          options.warm_up, task.steps);
@@ -111,6 +136,13 @@ void CheckResolution(const Graph& graph, const Shape& image) {
   FailUsage(kKey, "{} does not take images of {}×{}: node \"{}\" gives {} then instead of {}; {}",
             graph.name, image[1], image[2], graph.node(graph.Producer(changed)).name,
             other[i].ToString(), own[i].ToString(), kRemedy);
+}
+
+void CheckPrecision(const TrainingOptions& options) {
+  if (options.LayerPrecision() != Precision::kBf16) return;
+  const std::string obstacle = Bf16Obstacle();
+  if (obstacle.empty()) return;
+  FailUsage("training.precision", "bf16 would be slower than f32 here: {}; use f32", obstacle);
 }
 
 bool AllFinite(const Tensor& tensor) {

@@ -14,12 +14,16 @@ ValueId ScoresOf(const Graph& graph);
 /// one image input and one output, images or a batch size that the network (or the teacher) does
 /// not take, no row of class scores an image, a teacher with other classes, a teacher without
 /// training.distillation or the other way round, sparsities that do not match the layers. Says
-/// where training does not do what was asked to the letter (a final Softmax, a warm-up too long).
+/// where training does not do what was asked to the letter (a final Softmax, a warm-up too long,
+/// layers that stay in f32).
 void CheckTraining(const TrainingTask& task, const TrainingOptions& options);
 
 /// Throws a usage Error naming the first node that stands in the way when the network does not give
 /// the scores that it gives for images of its own size for images of `image` (C×H×W) too.
 void CheckResolution(const Graph& graph, const Shape& image);
+
+/// Throws a usage Error when this machine does not compute in the precision that is asked for.
+void CheckPrecision(const TrainingOptions& options);
 
 /// Whether nothing is NaN or infinite. On all threads, at the speed of memory.
 bool AllFinite(const Tensor& tensor);

@@ -33,6 +33,9 @@ void TrainingOptions::VisitFields(OptionVisitor& v) {
   v.Field("resolution", resolution, {.min = 1, .max = 10'000},
           "height and width of the images learned from, all of data.transform in proportion; null: "
           "the network's own, which evaluation always takes");
+  v.Choice("precision", precision, {"f32", "bf16"},
+           "of the factors that convolutions and fully connected layers multiply, where it is "
+           "faster; sums, weights and all else are f32. bf16 needs AVX512_BF16 or AMX");
   v.Choice("optimizer", optimizer, {"sgd", "adam", "adamw"}, "as PyTorch defines them");
   v.Field("lr", lr, {.min = 0, .min_open = true}, "largest learning rate");
   v.Field("momentum", momentum, {.min = 0, .max = 1, .max_open = true}, "of sgd");

@@ -8,6 +8,7 @@
 
 #include "sparsity/base/options.h"
 #include "sparsity/data/augment.h"
+#include "sparsity/ops/precision.h"
 #include "sparsity/training/optimizer.h"
 
 namespace sparsify {
@@ -30,6 +31,7 @@ struct TrainingOptions {
   std::optional<int64_t> iterations;  // instead of epochs
   int64_t batch = 64;
   std::optional<int64_t> resolution;
+  std::string precision = "f32";  // f32, bf16
   std::string optimizer = "sgd";  // sgd, adam, adamw
   double lr = 0.01;
   double momentum = 0.9;  // sgd
@@ -55,6 +57,9 @@ struct TrainingOptions {
   /// together. Train calls it.
   void Check() const;
   OptimizerOptions Optimizer() const;
+  Precision LayerPrecision() const {
+    return precision == "bf16" ? Precision::kBf16 : Precision::kF32;
+  }
   /// "64 images", with their size where it is not the network's own.
   std::string ImagesText() const;
   /// Learning rate at `step` of `steps`. A warm-up that is as long as the run or longer ends with

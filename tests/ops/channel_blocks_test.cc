@@ -92,8 +92,9 @@ void CompareConv(const Shape& x_shape, const Shape& w_shape, const NodeBlocks& b
   Tensor blocked_grad_x(x_shape);
   Tensor second_grad_w(w_shape);
   const std::vector<const Tensor*> inputs = {&blocked_x, &w};
-  BlockedConvForward(node, blocks, inputs, std::vector<Tensor*>{&blocked_y});
-  BlockedConvBackward(node, blocks, inputs, std::vector<const Tensor*>{&blocked_grad_y},
+  BlockedConvForward(node, blocks, Precision::kF32, inputs, std::vector<Tensor*>{&blocked_y});
+  BlockedConvBackward(node, blocks, Precision::kF32, inputs,
+                      std::vector<const Tensor*>{&blocked_grad_y},
                       std::vector<Tensor*>{&blocked_grad_x, &second_grad_w});
   // Sums of up to 300 products in another order: √300 · 2^−24.
   constexpr double kRounding = 2e-6;

@@ -28,6 +28,7 @@ TEST(TrainingOptions, AreReadFromYaml) {
 epochs: 2.5
 batch: 32
 resolution: 160
+precision: bf16
 optimizer: adamw
 lr: 0.002
 momentum: 0
@@ -50,6 +51,8 @@ save_interval: 0
   EXPECT_EQ(o.iterations, std::nullopt);
   EXPECT_EQ(o.batch, 32);
   EXPECT_EQ(o.resolution, 160);
+  EXPECT_EQ(o.LayerPrecision(), Precision::kBf16);
+  EXPECT_EQ(TrainingOptions{}.LayerPrecision(), Precision::kF32);
   EXPECT_EQ(o.ImagesText(), "32 images (160×160)");
   EXPECT_EQ(TrainingOptions{}.ImagesText(), "64 images");
   EXPECT_EQ(o.lr_milestones, (std::vector<double>{30, 60, 90}));
