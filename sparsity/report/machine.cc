@@ -42,13 +42,6 @@ std::string ValueIn(const std::string& path, std::string_view key, char separato
   return "";
 }
 
-std::string Processor() {
-  for (const std::string_view key : {"model name", "Model", "cpu model"}) {
-    if (std::string name = ValueIn("/proc/cpuinfo", key, ':'); !name.empty()) return name;
-  }
-  return "unknown";
-}
-
 std::string InstructionSets() {
   std::istringstream flags(ValueIn("/proc/cpuinfo", "flags", ':') + ' ' +
                            ValueIn("/proc/cpuinfo", "Features", ':'));
@@ -99,9 +92,16 @@ std::string Compiler() {
 
 }  // namespace
 
+std::string ProcessorName() {
+  for (const std::string_view key : {"model name", "Model", "cpu model"}) {
+    if (std::string name = ValueIn("/proc/cpuinfo", key, ':'); !name.empty()) return name;
+  }
+  return "unknown";
+}
+
 CsvTable MachineTable() {
   return {{"name", "value"},
-          {{"processor", Processor()},
+          {{"processor", ProcessorName()},
            {"processors usable", fmt::format("{}", UsableProcessors())},
            {"threads", fmt::format("{}", Threads())},
            {"instruction sets", InstructionSets()},

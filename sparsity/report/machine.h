@@ -1,6 +1,8 @@
 // What the figures of a run were measured on.
 #pragma once
 
+#include <string>
+
 #include "sparsity/report/csv.h"
 
 namespace sparsify {
@@ -8,5 +10,8 @@ namespace sparsify {
 /// Processor, core count, instruction sets, memory, operating system, compiler and library
 /// versions, as name/value rows. No host names, no user names, no paths.
 CsvTable MachineTable();
+
+/// The processor's model name, or "unknown".
+std::string ProcessorName();
 
 }  // namespace sparsify
