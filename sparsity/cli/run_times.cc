@@ -97,6 +97,9 @@ class Measurer {
 void MeasureMissing(const PreparedRun& run, const MaskGenerator& generator,
                     const std::vector<double>& levels, const std::string& path, LayerTimes& times) {
   const Measurer measurer(run, generator);
+  if (!times.levels.empty()) {
+    Note("layer times: {} of {} levels were measured before", times.levels.size(), levels.size());
+  }
   Progress progress("layer times", static_cast<int64_t>(levels.size()));
   for (const double level : levels) {
     ThrowIfInterrupted();

@@ -123,6 +123,14 @@ TEST_F(TimedTargets, TimesAreMeasuredOnceAndAnewWhereTheyDoNotFit) {
 
   RunError(sets, {.resume = true});
   EXPECT_EQ(ReadFile(files_.LayerTimes(), 100'000), before);
+  EXPECT_TRUE(log_.Contains("layer times: 3 of 3 levels were measured before"));
+
+  LayerTimes part = times;
+  part.levels.pop_back();
+  WriteLayerTimes(part, files_.LayerTimes());
+  RunError(sets, {.resume = true});
+  EXPECT_TRUE(log_.Contains("layer times: 2 of 3 levels were measured before"));
+  EXPECT_EQ(ReadLayerTimes(files_.LayerTimes()).levels.size(), 3U);
 
   LayerTimes other = times;
   other.setting.processor = "another";
