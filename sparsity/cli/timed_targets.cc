@@ -13,6 +13,7 @@
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 #include "sparsity/cli/learned_targets.h"
+#include "sparsity/cli/measure_level.h"
 #include "sparsity/cli/run_times.h"
 #include "sparsity/executor/profile.h"
 
@@ -205,6 +206,9 @@ void NoteGoal(const PreparedRun& run, size_t level, const std::vector<SpeedRow>&
                           : times.ms / target.value - 1;
   const std::string text = fmt::format("{}: the finished network takes {:.4g} ms, speed-up {:.3f}",
                                        target.ToString(), times.ms, times.dense_ms / times.ms);
+  if (IsDisturbed(rows.front())) {
+    return Note("{} (disturbed by other programs; targets.csv has the time before repair)", text);
+  }
   if (miss <= run.allocation.time_tolerance) return Note("{}", text);
   Warn("{}: {:.1f} % too long", text, 100 * miss);
 }

@@ -33,8 +33,8 @@ CsvTable ReadTargets(const RunFiles& files);
 /// run.levels with those goals replaced that the folder has settled: to count finished levels.
 std::vector<double> SettledLevels(const PreparedRun& run, const RunFiles& files);
 
-/// Says what a level's goal has come to in its benchmark, after repair (least times again), and
-/// warns when it takes too long.
+/// Says what a level's goal has come to in its benchmark, after repair (least times again). That it
+/// takes too long is a warning, unless other programs disturbed the benchmark.
 void NoteGoal(const PreparedRun& run, size_t level, const std::vector<SpeedRow>& rows);
 
 }  // namespace sparsify

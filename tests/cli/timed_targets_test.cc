@@ -179,6 +179,37 @@ TEST_F(TimedTargets, EnergyAloneNeedsNoImages) {
   EXPECT_TRUE(fs::exists(files_.Sensitivity()));
 }
 
+TEST(NoteGoal, WarnsOfATargetThatTheFinishedNetworkMisses) {
+  PreparedRun run;
+  run.allocation.type = "Sensitivity";
+  run.allocation.budget = "speedup";
+  run.goals = {1.5, 2};
+  SpeedRow row;
+  row.dense = {30, 31};
+  row.sparse = {15, 16};
+  const LogCapture log;
+  NoteGoal(run, 1, {row});
+  EXPECT_EQ(log.lines().back(), "speed-up 2: the finished network takes 15 ms, speed-up 2.000");
+  row.sparse = {20, 21};
+  NoteGoal(run, 1, {row});
+  EXPECT_EQ(
+      log.lines().back(),
+      "warning: speed-up 2: the finished network takes 20 ms, speed-up 1.500: 33.3 % too long");
+  row.sparse = {20, 60};
+  NoteGoal(run, 1, {row});
+  EXPECT_EQ(log.lines().back(),
+            "speed-up 2: the finished network takes 20 ms, speed-up 1.500 (disturbed by other "
+            "programs; targets.csv has the time before repair)");
+  run.allocation.budget = "latency";
+  run.goals = {10};
+  row.sparse = {20, 21};
+  NoteGoal(run, 0, {row});
+  EXPECT_EQ(log.lines().back(),
+            "warning: 10 ms: the finished network takes 20 ms, speed-up 1.500: 100.0 % too long");
+  NoteGoal(run, 0, {});
+  EXPECT_EQ(log.lines().size(), 4U);
+}
+
 std::string ConfigError(const std::vector<std::string>& sets) {
   return ErrorOf([&] {
     ReadRunConfig(
