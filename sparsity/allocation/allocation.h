@@ -24,17 +24,28 @@ struct AllocationOptions {
   std::string table_file{};         // table: CSV "layer,sparsity" in percent
 
   // Sensitivity (sensitivity.h, budget.h)
-  std::string budget = "sparsity";  // sparsity, size, macs: what the sweep's percent are of
-  std::string curves_file{};        // a sensitivity.csv instead of measuring
+  // What the sweep's numbers are: percent of weights (sparsity), bytes (size) or multiply-adds
+  // (macs) that go; speed-ups over the dense plan (speedup); milliseconds a run (latency)
+  std::string budget = "sparsity";
+  std::string curves_file{};  // a sensitivity.csv instead of measuring
   std::vector<double> levels = {20, 30, 40, 50, 60, 70, 80, 90};  // percent, each layer alone
   int64_t images = 256;     // calibration images that the loss is measured on
-  std::string loss = "kl";  // kl, mse: of the network's output
+  std::string loss = "kl";  // kl, mse: of the network's output; energy: of the masked weights
+
+  // Sensitivity under a budget of time (time_target.h)
+  std::string times_file{};  // a layer_times.csv instead of measuring
+  std::vector<double> time_levels = {30, 40, 50, 60, 70, 80, 90, 95};  // percent, all layers alike
+  double time_tolerance = 0.03;  // accepted distance from the time asked for, fraction
+  int64_t time_rounds = 5;       // of solving, timing and correcting, at most
 
   // FCPTS (reconstruction/learn_allocation.h)
   int64_t fcpts_steps = 200;  // of the optimiser, each level
   int64_t fcpts_batch = 16;   // images a step
   double fcpts_lr = 0.01;     // largest step of a layer's sparsity, a fraction
   double fcpts_weight = 2;    // λ of the distance from the target, in slopes of the loss
+
+  /// Whether the sweep's numbers are times and not percent.
+  bool HasTimeBudget() const { return budget == "speedup" || budget == "latency"; }
 
   void VisitFields(OptionVisitor& v);
 };

@@ -3,76 +3,28 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
+#include "sparsity/allocation/loss_curve.h"
 #include "sparsity/base/error.h"
 
 namespace sparsify {
 namespace {
 
-constexpr double kFar = 0.99;            // the first point behind the measured ones
-constexpr double kFarFactor = 4;         // of the last loss
-constexpr double kWholeFactor = 16;      // of the largest last loss: the layer is gone
 constexpr double kMaskShare = 1.0 / 32;  // one bit for a weight of four bytes
 
-struct Point {
-  double sparsity = 0;
-  double loss = 0;
-};
-
 /// What one layer may do: anything between its points, or only the points.
-struct Choices {
-  std::vector<Point> points;  // from (0, 0), sparsity increasing, loss not falling
-  bool continuous = true;
+struct Choices : LossCurve {
   double cost = 0;  // removed at sparsity 1
-
-  double most() const { return points.back().sparsity; }
-
-  double LossAt(double sparsity) const {
-    size_t i = 1;
-    while (i < points.size() && points[i].sparsity < sparsity) ++i;
-    if (i >= points.size()) return points.back().loss;
-    const Point& a = points[i - 1];
-    const Point& b = points[i];
-    return a.loss + (b.loss - a.loss) * (sparsity - a.sparsity) / (b.sparsity - a.sparsity);
-  }
 };
-
-double LargestLastLoss(const std::vector<SensitivityCurve>& curves) {
-  double largest = 0;
-  for (const SensitivityCurve& curve : curves) {
-    for (const double loss : curve.loss) largest = std::max(largest, loss);
-  }
-  return largest;
-}
-
-// The points of a curve up to `cap`.
-std::vector<Point> PointsOf(const SensitivityCurve& curve, double cap, double whole_loss) {
-  std::vector<Point> points = {{0, 0}};
-  for (size_t i = 0; i < curve.sparsity.size(); ++i) {
-    if (curve.sparsity[i] <= 0) continue;
-    points.push_back({curve.sparsity[i], std::max(points.back().loss, curve.loss[i])});
-  }
-  if (curve.sparsity.size() == 1) {
-    std::erase_if(points, [&](const Point& point) { return point.sparsity > cap; });
-    return points;
-  }
-  const Point last = points.back();
-  if (last.sparsity < kFar) points.push_back({kFar, kFarFactor * last.loss});
-  if (last.sparsity < 1) points.push_back({1, std::max(whole_loss, points.back().loss)});
-  const Choices whole{points};
-  const double at_cap = whole.LossAt(cap);
-  std::erase_if(points, [&](const Point& point) { return point.sparsity >= cap; });
-  points.push_back({cap, at_cap});
-  return points;
-}
 
 /// The points on the lower convex hull.
-std::vector<Point> LowerHull(const std::vector<Point>& points) {
-  std::vector<Point> hull;
-  for (const Point& point : points) {
+std::vector<LossPoint> LowerHull(const std::vector<LossPoint>& points) {
+  std::vector<LossPoint> hull;
+  for (const LossPoint& point : points) {
     while (hull.size() > 1) {
-      const Point& a = hull[hull.size() - 2];
-      const Point& b = hull.back();
+      const LossPoint& a = hull[hull.size() - 2];
+      const LossPoint& b = hull.back();
       const double turn = (b.sparsity - a.sparsity) * (point.loss - a.loss) -
                           (b.loss - a.loss) * (point.sparsity - a.sparsity);
       if (turn > 0) break;
@@ -116,7 +68,7 @@ class Solver {
  private:
   struct Segment {
     size_t layer = 0;
-    Point from, to;
+    LossPoint from, to;
     double slope = 0;  // loss a unit of cost
   };
   struct Move {
@@ -162,7 +114,7 @@ class Solver {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const double now = layers_[i].LossAt(sparsity_[i]);
       TryPartners(i, sparsity_[i], 0, spare, best);
-      for (const Point& point : layers_[i].points) {
+      for (const LossPoint& point : layers_[i].points) {
         const double freed = layers_[i].cost * (point.sparsity - sparsity_[i]);
         TryPartners(i, point.sparsity, now - point.loss, spare + freed, best);
       }
@@ -189,7 +141,7 @@ class Solver {
         consider(j, std::clamp(wanted, 0.0, layer.most()));
         continue;
       }
-      for (const Point& point : layer.points) {
+      for (const LossPoint& point : layer.points) {
         const double change = layer.cost * (point.sparsity - sparsity_[j]);
         if (spare + change >= -tolerance_) consider(j, point.sparsity);
       }
@@ -248,21 +200,16 @@ BudgetKind BudgetKindOf(std::string_view name) {
   for (size_t i = 0; i < kKinds.size(); ++i) {
     if (kKinds[i].name == name) return static_cast<BudgetKind>(i);
   }
-  FailUsage("allocation.budget", "unknown \"{}\"; known: sparsity, size, macs", name);
+  FailUsage("allocation.budget", "unknown \"{}\"; percent are of: sparsity, size, macs", name);
 }
 
 BudgetSolution AllocateByBudget(const std::vector<SensitivityCurve>& curves, const Budget& budget,
                                 double max_layer_sparsity) {
-  const double whole_loss = kWholeFactor * LargestLastLoss(curves);
+  std::vector<LossCurve> losses = LossCurvesOf(curves, max_layer_sparsity);
   std::vector<Choices> layers;
-  for (const SensitivityCurve& curve : curves) {
-    if (curve.sparsity.empty() || curve.sparsity.size() != curve.loss.size()) {
-      Fail(curve.layer, "its sensitivity curve has {} sparsities and {} losses",
-           curve.sparsity.size(), curve.loss.size());
-    }
-    const int64_t cost = budget.kind == BudgetKind::kMacs ? curve.macs : curve.parameters;
-    layers.push_back({PointsOf(curve, max_layer_sparsity, whole_loss), curve.sparsity.size() > 1,
-                      static_cast<double>(cost)});
+  for (size_t i = 0; i < curves.size(); ++i) {
+    const int64_t cost = budget.kind == BudgetKind::kMacs ? curves[i].macs : curves[i].parameters;
+    layers.push_back({std::move(losses[i]), static_cast<double>(cost)});
   }
   const Units units = UnitsOf(layers, budget);
   if (!(units.scale > 0)) Fail("allocation", "the layers have nothing that could go");

@@ -35,10 +35,7 @@ struct BudgetSolution {
 
 /// Minimises Σ lossᵢ(sᵢ) under Σ costᵢ·sᵢ = budget, 0 ≤ sᵢ ≤ max_layer_sparsity.
 ///
-/// A loss runs linearly between its points from 0 at 0, never falls (running maximum), and
-/// goes on behind the last point to four times its loss at 0.99 and to sixteen times the
-/// largest last loss of any layer at 1: what was not measured is taken only where nothing
-/// else is left. Layers with a single point take it or nothing.
+/// Losses are as in loss_curve.h. Layers with a single point take it or nothing.
 ///
 /// The Lagrangian solution (the lower convex hulls' segments, cheapest a unit of cost first,
 /// the last in part) is improved by exchanges between two layers until none helps: exact for

@@ -92,6 +92,15 @@ std::optional<double> ParseCell(const std::string& cell) {
   return value;
 }
 
+double NumberCell(const CsvRows& rows, const std::string& cell, std::string_view column, double min,
+                  double max) {
+  const auto value = ParseCell(cell);
+  if (!value || *value < min || *value > max) {
+    FailUsage(rows.Where(), "{} \"{}\" is no number in {} … {:g}", column, cell, min, max);
+  }
+  return *value;
+}
+
 std::string QuoteCell(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";

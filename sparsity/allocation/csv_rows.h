@@ -37,6 +37,11 @@ class CsvRows {
 /// A number in the C locale that fills the cell, or nothing; "nan" and "inf" are not numbers.
 std::optional<double> ParseCell(const std::string& cell);
 
+/// The number in a cell of the row that was read last; a usage Error that names `column` unless it
+/// is in min … max.
+double NumberCell(const CsvRows& rows, const std::string& cell, std::string_view column, double min,
+                  double max);
+
 /// `text` as a cell: in quotes where it holds a comma, a quote or a line end.
 std::string QuoteCell(const std::string& text);
 

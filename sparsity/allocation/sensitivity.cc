@@ -24,24 +24,15 @@ struct Point {
   double loss = 0;
 };
 
-double NumberOf(const CsvRows& rows, const std::string& cell, std::string_view column, double min,
-                double max) {
-  const auto value = ParseCell(cell);
-  if (!value || *value < min || *value > max) {
-    FailUsage(rows.Where(), "{} \"{}\" is no number in {} … {:g}", column, cell, min, max);
-  }
-  return *value;
-}
-
 Point ParsePoint(const CsvRows& rows, const std::vector<std::string>& row) {
   constexpr double kMostCount = 1e15;
   constexpr double kMostLoss = 1e30;
   Point point;
   point.layer = row[0];
-  point.parameters = static_cast<int64_t>(NumberOf(rows, row[1], "parameters", 1, kMostCount));
-  point.macs = static_cast<int64_t>(NumberOf(rows, row[2], "macs", 0, kMostCount));
-  point.sparsity = NumberOf(rows, row[3], "sparsity", 0, 100) / 100;
-  point.loss = NumberOf(rows, row[4], "loss", 0, kMostLoss);
+  point.parameters = static_cast<int64_t>(NumberCell(rows, row[1], "parameters", 1, kMostCount));
+  point.macs = static_cast<int64_t>(NumberCell(rows, row[2], "macs", 0, kMostCount));
+  point.sparsity = NumberCell(rows, row[3], "sparsity", 0, 100) / 100;
+  point.loss = NumberCell(rows, row[4], "loss", 0, kMostLoss);
   return point;
 }
 

@@ -18,15 +18,20 @@ int64_t RestOf(const AllocationProblem& problem, BudgetKind kind) {
   return macs;
 }
 
-std::vector<SensitivityCurve> SelectedCurves(const AllocationProblem& problem,
-                                             const std::vector<SensitivityCurve>& curves,
-                                             const std::string& where) {
+}  // namespace
+
+std::vector<SensitivityCurve> SelectCurves(const std::vector<Layer>& layers,
+                                           const std::vector<std::string>& skipped,
+                                           const std::vector<SensitivityCurve>& curves,
+                                           const std::string& where) {
+  CheckCurves(curves, layers, where);
   std::vector<SensitivityCurve> selected;
   std::vector<std::string> missing;
-  for (size_t i = 0; i < problem.selected.size(); ++i) {
-    const SensitivityCurve* curve = FindCurve(curves, problem.layer(i).name);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (!skipped[i].empty()) continue;
+    const SensitivityCurve* curve = FindCurve(curves, layers[i].name);
     if (curve == nullptr) {
-      missing.push_back(problem.layer(i).name);
+      missing.push_back(layers[i].name);
     } else {
       selected.push_back(*curve);
     }
@@ -35,23 +40,24 @@ std::vector<SensitivityCurve> SelectedCurves(const AllocationProblem& problem,
     FailUsage(where,
               "no curve for {} of {} layers that may be pruned: {}; measure them, or exclude them "
               "with sparsity.layers",
-              missing.size(), problem.selected.size(), fmt::join(missing, ", "));
+              missing.size(), missing.size() + selected.size(), fmt::join(missing, ", "));
   }
   return selected;
 }
 
-}  // namespace
-
 std::vector<double> AllocateBySensitivity(const AllocationProblem& problem,
                                           const std::vector<SensitivityCurve>& curves,
                                           const std::string& where) {
-  CheckCurves(curves, problem.layers, where);
+  std::vector<std::string> skipped(problem.layers.size(), "not selected");
+  for (const int i : problem.selected) skipped[static_cast<size_t>(i)].clear();
+  const std::vector<SensitivityCurve> selected =
+      SelectCurves(problem.layers, skipped, curves, where);
   Budget budget;
   budget.kind = BudgetKindOf(problem.options.budget);
   budget.reduction = problem.sparsity;
   budget.rest = RestOf(problem, budget.kind);
-  const BudgetSolution solution = AllocateByBudget(SelectedCurves(problem, curves, where), budget,
-                                                   problem.options.max_layer_sparsity);
+  const BudgetSolution solution =
+      AllocateByBudget(selected, budget, problem.options.max_layer_sparsity);
   Verbose("allocation: {:.2f} % of the {} budget ({:.2f} % asked), summed loss {:.4g}",
           100 * solution.reduction, problem.options.budget, 100 * problem.sparsity, solution.loss);
   return solution.sparsity;

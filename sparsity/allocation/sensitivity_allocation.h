@@ -15,6 +15,12 @@ std::vector<double> AllocateBySensitivity(const AllocationProblem& problem,
                                           const std::vector<SensitivityCurve>& curves,
                                           const std::string& where);
 
+/// The curves of the layers that may be pruned, in their order. Throws as above.
+std::vector<SensitivityCurve> SelectCurves(const std::vector<Layer>& layers,
+                                           const std::vector<std::string>& skipped,
+                                           const std::vector<SensitivityCurve>& curves,
+                                           const std::string& where);
+
 /// The same with the curves of `options.curves_file`; a usage Error when it names none.
 std::vector<double> AllocateFromCurvesFile(const AllocationProblem& problem);
 

@@ -2,6 +2,8 @@
 // and kept there.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "sparsity/cli/prepare.h"
@@ -15,5 +17,15 @@ namespace sparsify {
 /// network's, or misses the target.
 std::vector<LayerTarget> LearnedTargets(const PreparedRun& run, const RunFiles& files,
                                         double percent);
+
+/// Such a table of any origin: `sparsity` by layer, fractions, skipped layers left out.
+void WriteLayerTargets(const PreparedRun& run, const std::vector<double>& sparsity,
+                       const std::string& path);
+
+/// And back; `remedy` ends the messages. Throws a usage Error unless it has exactly the layers that
+/// may be pruned and gives `percent` of their weights, to within `tolerance` percent.
+std::vector<LayerTarget> ReadLayerTargets(const PreparedRun& run, const std::string& path,
+                                          double percent, double tolerance,
+                                          std::string_view remedy);
 
 }  // namespace sparsify

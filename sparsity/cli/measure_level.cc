@@ -69,13 +69,8 @@ const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string&
   return found == steps.end() ? nullptr : &*found;
 }
 
-/// Medians far above the minima mean that other programs had the processor meanwhile.
 void WarnOfDisturbance(const SpeedRow& row) {
-  constexpr double kDisturbed = 1.3;
-  if (row.dense.median_ms < kDisturbed * row.dense.min_ms &&
-      row.sparse.median_ms < kDisturbed * row.sparse.min_ms) {
-    return;
-  }
+  if (!IsDisturbed(row)) return;
   Warn(
       "batch {}, {} threads: other programs disturbed the timing (dense median {:.2f} ms, minimum "
       "{:.2f} ms; sparse {:.2f} and {:.2f} ms); the ratio of the minima, {:.2f}, is the better "
@@ -94,6 +89,12 @@ void WarnOfSlowdown(const SpeedRow& row) {
 }
 
 }  // namespace
+
+bool IsDisturbed(const SpeedRow& row) {
+  constexpr double kDisturbed = 1.3;
+  return row.dense.median_ms >= kDisturbed * row.dense.min_ms ||
+         row.sparse.median_ms >= kDisturbed * row.sparse.min_ms;
+}
 
 Evaluation EvaluateNetwork(const PreparedRun& run, const Graph& graph, const std::string& title,
                            const std::vector<int64_t>* dense_predictions) {

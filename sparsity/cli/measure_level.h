@@ -25,6 +25,9 @@ std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, dou
 /// `dense_top1` and `sparse_top1` are percent.
 void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes);
 
+/// Whether other programs disturbed the timing: medians far above the minima.
+bool IsDisturbed(const SpeedRow& row);
+
 /// Measures every combination of the benchmark section; empty when there is none.
 std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent);
 

@@ -11,6 +11,7 @@
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/runner.h"
+#include "sparsity/cli/timed_targets.h"
 #include "sparsity/io/model_file.h"
 
 namespace sparsify {
@@ -26,9 +27,10 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
   std::vector<std::string> names;
-  for (const char* name : {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv",
-                           "training.csv", "events", "analysis", "permutation.csv",
-                           "sensitivity.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
+  for (const char* name :
+       {"report.html", "accuracy.csv", "speedup.csv", "layers.csv", "repair.csv", "training.csv",
+        "events", "analysis", "permutation.csv", "sensitivity.csv", "layer_times.csv",
+        "targets.csv", "times.csv", "resolved.yaml", "checkpoints"}) {
     if (std::filesystem::exists(files.folder() + "/" + name)) names.emplace_back(name);
   }
   Print(fmt::format("\nresults in {}: {}{}\n", files.folder(),
@@ -52,14 +54,15 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   const RunIdentity identity = IdentityOf(config, run.model.graph);
   if (request.dry_run) {
     AnalyseNetwork(run, files.Analysis(), false);
-    Print(DescribePlan(run, CheckRunFolder(files, identity, run.levels, request.resume)));
+    Print(DescribePlan(run,
+                       CheckRunFolder(files, identity, SettledLevels(run, files), request.resume)));
     CheckDiskSpace(run);
     std::fflush(stdout);
     RefuseMissingFeatures(missing);
     return;
   }
   CheckDiskSpace(run);
-  OpenRunFolder(files, config, identity, run.levels, request.resume);
+  OpenRunFolder(files, config, identity, SettledLevels(run, files), request.resume);
   Runner runner(run, files);
   runner.Run();
   PrintResults(run, runner.records(), files);

@@ -116,15 +116,47 @@ std::string DescribeMethod(const PreparedRun& run) {
                      s.scheduler.type, run.allocation.type, DescribeRepair(run));
 }
 
-/// What is measured before the layers' sparsities are known.
-std::string DescribeMeasuring(const PreparedRun& run) {
+/// Where the curves come from.
+std::string DescribeCurves(const PreparedRun& run) {
+  const AllocationOptions& allocation = run.allocation;
+  if (!allocation.curves_file.empty()) {
+    return fmt::format("sensitivity from {}\n", allocation.curves_file);
+  }
+  const std::string levels = fmt::format("{}", fmt::join(allocation.levels, ", "));
+  if (!run.MeasuresCurves()) {
+    return fmt::format(
+        "sensitivity the share of each layer's energy that goes at {} % (loss: energy)\n", levels);
+  }
   const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
   return fmt::format(
-      "sensitivity measured first: every layer alone at {} %, on {} of {} images of {}\n"
-      "sparsities  {} % of the {}; what each layer gives is known after that\n",
-      fmt::join(run.allocation.levels, ", "), std::min(run.allocation.images, images.size()),
-      images.size(), run.config.data.calibration->path, fmt::join(run.levels, ", "),
-      BudgetText(run.allocation));
+      "sensitivity measured first: every layer alone at {} %, on {} of {} images of {}\n", levels,
+      std::min(allocation.images, images.size()), images.size(), run.config.data.calibration->path);
+}
+
+/// Where the times come from, and what is asked for.
+std::string DescribeTimes(const PreparedRun& run) {
+  const AllocationOptions& allocation = run.allocation;
+  const BenchmarkOptions& benchmark = *run.config.benchmark;
+  const std::string source =
+      allocation.times_file.empty()
+          ? fmt::format("measured first: the whole network with every layer at 0, {} %",
+                        fmt::join(allocation.time_levels, ", "))
+          : "from " + allocation.times_file;
+  return fmt::format(
+      "times       {}; batch {}, {} threads\n"
+      "targets     {} {}; timed and corrected until within {:.3g} %, {} rounds at most; what each "
+      "layer gives is known after that\n",
+      source, benchmark.batch.front(), benchmark.threads.front(),
+      allocation.budget == "speedup" ? "speed-up over dense" : "milliseconds a run",
+      fmt::join(run.goals, ", "), 100 * allocation.time_tolerance, allocation.time_rounds);
+}
+
+/// What is measured before the layers' sparsities are known.
+std::string DescribeMeasuring(const PreparedRun& run) {
+  if (run.HasTimeBudget()) return DescribeCurves(run) + DescribeTimes(run);
+  return DescribeCurves(run) +
+         fmt::format("sparsities  {} % of the {}; what each layer gives is known after that\n",
+                     fmt::join(run.levels, ", "), BudgetText(run.allocation));
 }
 
 /// What is learned before the layers' sparsities are known.
@@ -138,7 +170,7 @@ std::string DescribeLearning(const PreparedRun& run) {
 }
 
 std::string DescribeLevels(const PreparedRun& run) {
-  if (run.MeasuresCurves()) return DescribeMeasuring(run);
+  if (run.SettlesLater()) return DescribeMeasuring(run);
   if (run.LearnsSparsities()) return DescribeLearning(run);
   std::string text = fmt::format("sparsities  percent of the {}; lowest … highest layer\n",
                                  BudgetText(run.allocation));
@@ -199,10 +231,13 @@ void CheckMeasuring(const RunConfig& config, const OptionsDocument& document) {
     FailUsage(document.Where("data.calibration"),
               "missing; allocation by Sensitivity measures on images, e.g. "
               "--set data.calibration=\"{{type: images, path: FOLDER}}\"; or name an earlier run's "
-              "sensitivity.csv in sparsity.allocation.curves_file");
+              "sensitivity.csv in sparsity.allocation.curves_file, or do without images with "
+              "sparsity.allocation.loss: energy");
   }
-  const std::string where = document.Where("sparsity.allocation.levels");
-  const std::vector<double>& levels = config.sparsity.allocation.levels;
+}
+
+/// Sparsities that curves or times are measured at.
+void CheckLevels(const std::vector<double>& levels, const std::string& where) {
   if (levels.size() < 2) {
     FailUsage(where, "{} levels; a curve needs at least two", levels.size());
   }
@@ -299,7 +334,7 @@ std::string DescribeTraining(const PreparedRun& run) {
 void AllocateLevels(PreparedRun& run) {
   run.targets.clear();
   if (run.LearnsSparsities()) run.targets.resize(run.levels.size());
-  if (run.MeasuresCurves() || run.LearnsSparsities()) return;
+  if (run.SettlesLater() || run.LearnsSparsities()) return;
   for (const double level : run.levels) {
     run.targets.push_back(
         Allocate(run.model.graph, run.layers, run.skipped, level / 100, run.allocation));
@@ -315,7 +350,9 @@ void AnalyseNetwork(PreparedRun& run, const std::string& folder, bool write) {
 }
 
 std::string PreparedRun::AllocationFiles() const {
-  if (MeasuresCurves()) return "sensitivity.csv, ";
+  if (HasTimeBudget())
+    return "sensitivity.csv, layer_times.csv, targets.csv, target_sparsity_*.csv, ";
+  if (SettlesLater()) return "sensitivity.csv, ";
   return LearnsSparsities() ? "learned_sparsity_*.csv, " : "";
 }
 
@@ -324,9 +361,16 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   run.config = config;
   run.allocation = AllocationOf(config.sparsity);
   if (run.MeasuresCurves()) CheckMeasuring(config, document);
+  if (run.SettlesLater() && run.allocation.curves_file.empty()) {
+    CheckLevels(run.allocation.levels, document.Where("sparsity.allocation.levels"));
+  }
+  if (run.HasTimeBudget()) {
+    CheckLevels(run.allocation.time_levels, document.Where("sparsity.allocation.time_levels"));
+  }
   if (run.LearnsSparsities()) CheckLearning(config, document);
   run.scheduler = MakeScheduler(config.sparsity.scheduler);
   run.levels = SweepLevels(config, document);
+  if (run.HasTimeBudget()) run.goals = run.levels;
   run.model = LoadModelFile(config.model.path);
   RequireClassifier(run.model.graph, config.model.path);
   CheckParametersFinite(run.model.graph, config.model.path);
@@ -366,8 +410,9 @@ int64_t EstimateCheckpointBytes(const PreparedRun& run) {
   constexpr double kStructureBytes = 262144;
   const auto parameters = static_cast<double>(CountParameters(run.model.graph));
   double bytes = 0;
-  // A budget of multiply-adds says little about the weights.
-  const bool of_weights = run.allocation.type != "Sensitivity" || run.allocation.budget != "macs";
+  // A budget of multiply-adds or of time says little about the weights.
+  const bool of_weights = run.allocation.type != "Sensitivity" ||
+                          (run.allocation.budget != "macs" && !run.HasTimeBudget());
   for (const double level : run.levels) {
     const double kept = of_weights ? 1 - level / 100 : 1;
     bytes += parameters * (4 * kept + 0.5) + kStructureBytes;

@@ -21,10 +21,11 @@ struct PreparedRun {
   std::string network;
   std::vector<Layer> layers;
   std::vector<std::string> skipped;  // by layer: why it stays dense, or empty
-  std::vector<double> levels;        // percent
-  AllocationOptions allocation;      // in force: the scheduler's own, if it has one
-  /// By level and layer; empty while MeasuresCurves, and of every level where LearnsSparsities:
-  /// the runner fills them in.
+  std::vector<double> levels;    // percent; until SettleTimedTargets the `goals` where there are
+  std::vector<double> goals;     // by level, with a budget of time: speed-ups or ms; else empty
+  AllocationOptions allocation;  // in force: the scheduler's own, if it has one
+  /// By level and layer; empty while SettlesLater, and of every level where LearnsSparsities: the
+  /// runner fills them in.
   std::vector<std::vector<LayerTarget>> targets;
   std::unique_ptr<Dataset> evaluation;   // null: accuracy is not measured
   std::unique_ptr<Dataset> calibration;  // null: no repair
@@ -36,7 +37,16 @@ struct PreparedRun {
 
   /// Whether the allocation needs sensitivity curves that have to be measured.
   bool MeasuresCurves() const {
-    return allocation.type == "Sensitivity" && allocation.curves_file.empty();
+    return allocation.type == "Sensitivity" && allocation.curves_file.empty() &&
+           allocation.loss != "energy";
+  }
+  /// Whether the sweep's numbers are times.
+  bool HasTimeBudget() const {
+    return allocation.type == "Sensitivity" && allocation.HasTimeBudget();
+  }
+  /// Whether the layers' sparsities wait for curves or times.
+  bool SettlesLater() const {
+    return HasTimeBudget() || (allocation.type == "Sensitivity" && allocation.curves_file.empty());
   }
   /// Whether the layers' sparsities are learned, level by level.
   bool LearnsSparsities() const { return allocation.type == "FCPTS"; }

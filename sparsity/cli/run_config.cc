@@ -31,6 +31,51 @@ void CheckPercent(const std::vector<double>& levels, const std::string& where) {
   }
 }
 
+bool HasTimeBudget(const RunConfig& config) { return config.sparsity.allocation.HasTimeBudget(); }
+
+/// Speed-ups or milliseconds: what they need, and what they cannot go with.
+void CheckTimeBudget(const RunConfig& config, const OptionsDocument& document) {
+  const SparsityOptions& s = config.sparsity;
+  const std::string& budget = s.allocation.budget;
+  const auto refuse = [&](bool wrong, std::string_view key, std::string_view why) {
+    if (wrong) FailUsage(document.Where(key), "allocation.budget is {}: {}", budget, why);
+  };
+  refuse(s.allocation.type != "Sensitivity", "sparsity.allocation.type",
+         "only type: Sensitivity allocates by it");
+  refuse(s.scheduler.type == "AmbaLevelPruneScheduler", "sparsity.scheduler.type",
+         "AmbaLevelPruneScheduler allocates by itself; use BaseScheduler");
+  refuse(config.training.has_value(), "training",
+         "training goes through sparsities, not times; settle the times in a run without training, "
+         "then train with sparsity.allocation: {type: table, table_file: target_sparsity_….csv}");
+  refuse(s.progressive.has_value(), "sparsity.progressive",
+         "progressive stages are sparsities, not times; remove them");
+  refuse(!config.benchmark, "benchmark", "its batch and threads are what is timed; add it");
+  refuse(config.sweep.empty(), "sweep", "the sweep gives the speed-ups or milliseconds; add it");
+  const bool speedup = budget == "speedup";
+  for (size_t i = 0; i < config.sweep.size(); ++i) {
+    const double value = config.sweep[i];
+    if (speedup && value <= 1) {
+      FailUsage(document.Where("sweep"),
+                "{} is no speed-up; with budget: speedup give e.g. [1.5, 2]", value);
+    }
+    const bool in_order =
+        i == 0 || (speedup ? value > config.sweep[i - 1] : value < config.sweep[i - 1]);
+    if (in_order) continue;
+    FailUsage(document.Where("sweep"), "{} after {}; {}", value, config.sweep[i - 1],
+              speedup ? "speed-ups must increase" : "milliseconds must decrease");
+  }
+}
+
+/// The sweep in the unit of the budget.
+void CheckSweep(const RunConfig& config, const OptionsDocument& document) {
+  if (HasTimeBudget(config)) return CheckTimeBudget(config, document);
+  const std::string where = document.Where("sweep");
+  CheckPercent(config.sweep, where);
+  CheckIncreasing(config.sweep, where);
+  if (config.sweep.empty() || config.sweep.back() < 100) return;
+  FailUsage(where, "{}, expected percent above 0 … below 100", config.sweep.back());
+}
+
 /// 100 times `fraction` without the last bits' noise: 0.57 gives 57.
 double PercentOf(double fraction) { return std::round(fraction * 1e8) / 1e6; }
 
@@ -125,8 +170,9 @@ void OutputOptions::VisitFields(OptionVisitor& v) {
 }
 
 void RunConfig::VisitFields(OptionVisitor& v) {
-  v.Field("sweep", sweep, {.min = 0, .max = 100, .min_open = true, .max_open = true},
-          "network sparsities to go through, percent, increasing");
+  v.Field("sweep", sweep, {.min = 0, .min_open = true},
+          "network sparsities to go through, percent, below 100, increasing; or what "
+          "sparsity.allocation.budget makes of them");
   v.Field("seed", seed, {.min = 0}, "of everything random; same seed, same masks");
   v.Section("model", model, "the network to prune");
   v.Section("data", data, "images and how they become network inputs");
@@ -146,8 +192,7 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
   if (config.output.dir.empty()) {
     FailUsage(document.Where("output.dir"), "empty; name a folder for the results");
   }
-  CheckPercent(config.sweep, document.Where("sweep"));
-  CheckIncreasing(config.sweep, document.Where("sweep"));
+  CheckSweep(config, document);
   const auto& table = config.sparsity.scheduler.amba_level_prune.sparsity_table;
   CheckPercent(table, document.Where(kSchedulerTableKey));
   CheckIncreasing(table, document.Where(kSchedulerTableKey));
@@ -179,6 +224,7 @@ std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocumen
 }
 
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
+  if (HasTimeBudget(config)) return config.sweep;
   // Only the stages' sparsities count here, and they do not depend on the iterations.
   constexpr int64_t kPlentyOfIterations = int64_t{1} << 40;
   std::vector<double> levels;
@@ -274,7 +320,8 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
   if (!config.sparsity.reconstruction) {
     add("sparsity.cali_batchsize", "there is no reconstruction");
     const AllocationOptions& allocation = config.sparsity.allocation;
-    const bool measures = allocation.type == "Sensitivity" && allocation.curves_file.empty();
+    const bool measures = allocation.type == "Sensitivity" && allocation.curves_file.empty() &&
+                          allocation.loss != "energy";
     if (!measures && allocation.type != "FCPTS") {
       add("data.calibration", "there is no reconstruction");
     }
@@ -312,7 +359,13 @@ std::string ConfigReference() {
       "`False` are understood. Unknown keys are errors. `configs/sparsity.yaml` shows the keys in\n"
       "place.\n\n"
       "Sparsities are percent in `sweep` and `sparsity_table` and in every result; they are\n"
-      "fractions in `kwargs.sparsity` and `progressive.sparsity_tables`, as published.\n\n"
+      "fractions in `kwargs.sparsity` and `progressive.sparsity_tables`, as published. With\n"
+      "`allocation: {type: Sensitivity, budget: speedup}` (or `latency`) the sweep's numbers are\n"
+      "speed-ups over the dense plan (or milliseconds a run) of the benchmark's first batch and\n"
+      "threads: the layers are timed at several sparsities, each target is solved for the least "
+      "loss,\n"
+      "timed and corrected, and the run then goes through the network sparsities that came of "
+      "it.\n\n"
       "# The output folder\n\n"
       "`accuracy.csv`, `speedup.csv` and `layers.csv` (percent as 0 to 100, times in ms, sizes in\n"
       "10^6 bytes; `achieved_sparsity` is over the layers that may be pruned; `memory_size_MB` is\n"
@@ -328,7 +381,18 @@ std::string ConfigReference() {
       "was\n"
       "left alone or stopped early; `sensitivity.csv` the curves of `allocation.type: "
       "Sensitivity`,\n"
-      "`learned_sparsity_*.csv` what the layers have learned with `FCPTS`, percent.\n\n"
+      "`learned_sparsity_*.csv` what the layers have learned with `FCPTS`, percent. With a budget "
+      "of\n"
+      "time `layer_times.csv` holds the milliseconds of each layer (changes of layout and the "
+      "steps "
+      "up\n"
+      "to the next one included) in plans with every layer pruned alike, `targets.csv` for each "
+      "target\n"
+      "the network's sparsity, by which the other tables name its level, and its time and speed-up "
+      "as\n"
+      "predicted and as measured with the dense weights masked (least times; `saving_factor` is "
+      "the\n"
+      "true over the modelled saving), `target_sparsity_*.csv` the layers' sparsities, percent.\n\n"
       "Where a network is trained `training.csv` holds means over the steps between two of its\n"
       "rows, `analysis/` the tables that level-prune begins with (`level_search.csv`,\n"
       "`level_steps.csv`, `level_layers.csv`), and `permutation.csv` what each channel\n"

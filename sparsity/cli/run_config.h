@@ -73,7 +73,8 @@ RunConfig ReadRunConfig(const OptionsDocument& document);
 std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocument& document,
                                    int64_t total_iterations);
 
-/// The sparsities that the run goes through, percent, increasing: the scheduler's stages over
+/// The sparsities that the run goes through, percent, increasing (with a budget of time the
+/// sweep's speed-ups or milliseconds instead): the scheduler's stages over
 /// the sweep, the progressive table, or the one sparsity in the mask generator's kwargs (the
 /// first of these that is given; a scheduler's own table wins). Throws a usage Error when
 /// there is none.

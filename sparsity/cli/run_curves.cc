@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "reconstruction/measure_sensitivity.h"
+#include "sparsity/allocation/energy_curves.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/cli/network.h"
@@ -58,6 +59,7 @@ SensitivityOptions OptionsOf(const PreparedRun& run) {
   options.loss = run.allocation.loss == "kl" ? OutputLossKind::kKl : OutputLossKind::kMse;
   options.seed = static_cast<uint64_t>(run.config.seed);
   options.repair = run.config.sparsity.reconstruction.has_value();
+  if (!run.MeasuresCurves()) return options;
   if (!options.repair) {
     Note(
         "sensitivity: there is no reconstruction, so that layers are measured with masked weights");
@@ -101,12 +103,24 @@ std::vector<SensitivityCurve> Measure(const PreparedRun& run, const RunFiles& fi
   return ReadSensitivity(path);
 }
 
+/// The proxy that needs no images; quick enough to be computed anew each time.
+std::vector<SensitivityCurve> EnergyOf(const PreparedRun& run, const RunFiles& files,
+                                       const MaskGenerator& generator) {
+  Note(
+      "sensitivity: the share of each layer's energy that goes stands for the loss (loss: energy)");
+  auto curves = EnergyCurves(run.model.graph, run.layers, run.skipped, generator,
+                             OptionsOf(run).levels, static_cast<uint64_t>(run.config.seed));
+  WriteSensitivity(curves, files.Sensitivity());
+  return curves;
+}
+
 }  // namespace
 
 std::vector<SensitivityCurve> RunCurves(const PreparedRun& run, const RunFiles& files,
                                         const MaskGenerator& generator) {
   if (run.allocation.type != "Sensitivity") return {};
-  if (!run.MeasuresCurves()) return ReadSensitivity(run.allocation.curves_file);
+  if (!run.allocation.curves_file.empty()) return ReadSensitivity(run.allocation.curves_file);
+  if (!run.MeasuresCurves()) return EnergyOf(run, files, generator);
   return Measure(run, files, generator);
 }
 

@@ -70,6 +70,17 @@ FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
   return FolderState::kReplaced;
 }
 
+/// What a budget of time has left; checkpoints too, whose names follow from what was measured.
+void RemoveTimed(const RunFiles& files) {
+  fs::remove(files.LayerTimes());
+  if (!fs::remove(files.Targets())) return;
+  fs::remove_all(files.folder() + "/checkpoints");
+  for (const auto& entry : fs::directory_iterator(files.folder())) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("target_sparsity_") && name.ends_with(".csv")) fs::remove(entry.path());
+  }
+}
+
 }  // namespace
 
 std::string FormatPercent(double percent) { return fmt::format("{}", percent); }
@@ -85,6 +96,10 @@ std::string RunFiles::LearnedSparsity(double percent) const {
 std::string RunFiles::Events(double percent) const {
   if (percent == 0) return Events() + "/dense";
   return fmt::format("{}/sparsity_{}", Events(), FormatPercent(percent));
+}
+
+std::string RunFiles::TargetSparsity(double target) const {
+  return fmt::format("{}/target_sparsity_{}.csv", folder_, FormatPercent(target));
 }
 
 std::string RunFiles::TrainingState(double percent) const {
@@ -123,6 +138,7 @@ void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIden
     fs::remove(files.Sensitivity());
     for (const double level : levels) fs::remove(files.LearnedSparsity(level));
     fs::remove_all(files.Events());
+    RemoveTimed(files);
     fs::remove_all(files.folder() + "/records");
   }
   MakeDirectories(files.folder() + "/records");

@@ -23,6 +23,11 @@ class RunFiles {
   std::string Repair() const { return folder_ + "/repair.csv"; }
   std::string Times() const { return folder_ + "/times.csv"; }
   std::string Sensitivity() const { return folder_ + "/sensitivity.csv"; }
+  std::string LayerTimes() const { return folder_ + "/layer_times.csv"; }
+  /// What a budget of time has come to, a row a target.
+  std::string Targets() const { return folder_ + "/targets.csv"; }
+  /// The layers' sparsities that meet a target.
+  std::string TargetSparsity(double target) const;
   /// What the layers of a level have learned.
   std::string LearnedSparsity(double percent) const;
   std::string Report() const { return folder_ + "/report.html"; }

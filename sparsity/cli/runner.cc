@@ -14,6 +14,8 @@
 #include "sparsity/cli/prune_level.h"
 #include "sparsity/cli/run_curves.h"
 #include "sparsity/cli/run_report.h"
+#include "sparsity/cli/timed_targets.h"
+#include "sparsity/cli/train_level.h"
 #include "sparsity/cli/training_events.h"
 #include "sparsity/io/checkpoint.h"
 
@@ -68,6 +70,11 @@ void NoteBudget(const PreparedRun& run, const Checkpoint& checkpoint, double per
     if (!run.skipped[i].empty()) continue;
     bytes -= (4 * gone - 1.0 / 8) * static_cast<double>(run.layers[i].parameters);
   }
+  if (run.HasTimeBudget()) {
+    return Note("{}: {:.1f} % of the multiply-adds and {:.1f} % of the bytes are gone",
+                LevelName(percent), macs > 0 ? 100 * macs_gone / macs : 0,
+                100 * (1 - bytes / dense_bytes));
+  }
   Note("{} of the {} budget: {:.1f} % of the multiply-adds and {:.1f} % of the bytes are gone",
        LevelName(percent), run.allocation.budget, macs > 0 ? 100 * macs_gone / macs : 0,
        100 * (1 - bytes / dense_bytes));
@@ -102,7 +109,8 @@ void Runner::Run() {
     ThrowIfInterrupted();
     RunLevel(i);
   }
-  WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config), curves_),
+  WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config), curves_,
+                          run_.HasTimeBudget() ? ReadTargets(files_) : CsvTable{}),
             files_.Report());
 }
 
@@ -110,7 +118,10 @@ void Runner::Run() {
 void Runner::SettleTargets() {
   AnalyseNetwork(run_, files_.Analysis(), true);
   curves_ = setup_.Time("sensitivity", [&] { return RunCurves(run_, files_, *generator_); });
-  if (!run_.MeasuresCurves()) return;
+  if (!run_.SettlesLater()) return;
+  if (run_.HasTimeBudget()) {
+    return setup_.Time("targets", [&] { SettleTimedTargets(curves_, files_, *generator_, run_); });
+  }
   run_.targets.clear();
   for (const double level : run_.levels) {
     run_.targets.push_back(Allocate(run_.model.graph, run_.layers, run_.skipped, level / 100,
@@ -243,6 +254,7 @@ void Runner::RunLevel(size_t index) {
   const auto speed =
       clock.Time("benchmark", [&] { return MeasureNetwork(run_, checkpoint.graph, percent); });
   NoteSpeed(percent, speed);
+  NoteGoal(run_, index, speed);
   Note("{}: time: {}", LevelName(percent), clock.Describe());
   record.times = TimesCells(percent, clock);
   record.speedup = SpeedupCells(run_, speed);

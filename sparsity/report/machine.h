@@ -1,6 +1,8 @@
 // What the figures of a run were measured on.
 #pragma once
 
+#include <string>
+
 #include "sparsity/report/csv.h"
 
 namespace sparsify {

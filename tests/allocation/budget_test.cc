@@ -270,7 +270,7 @@ TEST(AllocateByBudget, RefusesWhatMakesNoSense) {
   EXPECT_EQ(MessageOf([] { AllocateByBudget({}, {.reduction = 0.5}, 1); }),
             "allocation: the layers have nothing that could go");
   EXPECT_EQ(MessageOf([] { BudgetKindOf("flops"); }),
-            "allocation.budget: unknown \"flops\"; known: sparsity, size, macs");
+            "allocation.budget: unknown \"flops\"; percent are of: sparsity, size, macs");
 }
 
 }  // namespace

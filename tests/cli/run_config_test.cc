@@ -165,7 +165,8 @@ TEST(RunConfig, TheSweepIsInPercent) {
   EXPECT_EQ(ErrorFor("", {"sweep=[0.5]"}),
             "--set sweep=[0.5]: sweep: 0.5 means 0.5 percent here; this key is in percent: write "
             "50 for 50 %");
-  EXPECT_THAT(ErrorFor("sweep: [30, 100]\n"), HasSubstr("sweep: 100 is out of range"));
+  EXPECT_THAT(ErrorFor("sweep: [30, 100]\n"),
+              HasSubstr("f.yaml:2:8: sweep: 100, expected percent above 0 … below 100"));
   EXPECT_THAT(ErrorFor("sweep: [0]\n"), HasSubstr("sweep: 0 is out of range"));
   EXPECT_EQ(ErrorFor("sweep: [50, 30]\n"),
             "f.yaml:2:8: sweep: 30 after 50; sparsities must increase");
