@@ -52,6 +52,22 @@ void CheckTeacher(const TrainingTask& task, const TrainingOptions& options, cons
             taught.ToString(), scores.ToString());
 }
 
+// Where ranks take parts of a batch, networks must take any number of images.
+void CheckRanks(const TrainingTask& task, const TrainingOptions& options) {
+  if (task.ranks == nullptr || task.ranks->Size() == 1) return;
+  for (const Graph* graph : {static_cast<const Graph*>(&task.graph), task.teacher}) {
+    if (graph == nullptr || graph->inputs[0].shape[0] < 0) continue;
+    FailUsage(graph->name,
+              "fixes the batch size to {}, but each of {} ranks computes a part of a batch; export "
+              "it with a free batch dimension, or train without mpirun",
+              graph->inputs[0].shape[0], task.ranks->Size());
+  }
+  if (options.batch < task.ranks->Size()) {
+    Warn("training.batch: {} images for {} ranks; some have nothing to do", options.batch,
+         task.ranks->Size());
+  }
+}
+
 }  // namespace
 
 ValueId ScoresOf(const Graph& graph) {
@@ -70,6 +86,7 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   }
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
+  CheckRanks(task, options);
   if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
     Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
   }
