@@ -35,6 +35,21 @@ bool Communicator::FirstDecides(bool value) {
   return value;
 }
 
+void Communicator::FirstAlone(const std::function<void()>& body) {
+  if (size_ == 1) return body();
+  std::string failure;  // kind and message
+  if (IsFirst()) {
+    try {
+      body();
+    } catch (const Error& error) {
+      failure = static_cast<char>(error.kind()) + std::string(error.what());
+    }
+  }
+  Meet();
+  failure = FromFirst(failure);
+  if (!failure.empty()) throw Error(static_cast<ErrorKind>(failure[0]), failure.substr(1));
+}
+
 // Sums carry half a number exactly.
 std::vector<uint64_t> Communicator::Gather(uint64_t number) {
   constexpr uint64_t kHalf = uint64_t{1} << 32;

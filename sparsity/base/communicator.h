@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,12 +47,8 @@ class Communicator {
   bool FirstDecides(bool value);
   /// `number` of every rank, by rank.
   std::vector<uint64_t> Gather(uint64_t number);
-  /// Rank 0 runs `body` while the others wait asleep.
-  template <class Body>
-  void FirstAlone(const Body& body) {
-    if (IsFirst()) body();
-    Meet();
-  }
+  /// Rank 0 runs `body` while the others wait asleep. An Error of it is every rank's.
+  void FirstAlone(const std::function<void()>& body);
 
  protected:
   /// Throws Error unless 0 <= rank < size.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
@@ -124,7 +125,23 @@ class MpiCommunicator : public Communicator {
 }  // namespace
 
 struct MpiSession::Implementation {
-  MPI_Comm ending = MPI_COMM_NULL;  // for Fail alone
+  MPI_Comm ending = MPI_COMM_NULL;  // for what follows alone
+  bool has_ended = false;
+
+  /// When all ranks have come to their end: what each has to say (0: nothing). Nothing when
+  /// `go_on` has given up before.
+  template <class GoOn>
+  std::vector<uint64_t> End(uint64_t own, const GoOn& go_on) {
+    has_ended = true;
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Ibarrier(ending, &request);
+    if (!WaitAsleep(request, go_on)) return {};
+    int size = 0;
+    MPI_Comm_size(ending, &size);
+    std::vector<uint64_t> all(static_cast<size_t>(size));
+    MPI_Allgather(&own, 1, MPI_UINT64_T, all.data(), 1, MPI_UINT64_T, ending);
+    return all;
+  }
 };
 
 MpiSession::MpiSession() : ranks_(std::make_unique<Communicator>()) {
@@ -137,15 +154,13 @@ MpiSession::MpiSession() : ranks_(std::make_unique<Communicator>()) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   MPI_Comm_dup(MPI_COMM_WORLD, &implementation_->ending);
-  MPI_Comm here = MPI_COMM_NULL;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
-  MPI_Comm_size(here, &local_size_);
-  MPI_Comm_free(&here);
   if (size > 1) ranks_ = std::make_unique<MpiCommunicator>(rank, size);
 }
 
 MpiSession::~MpiSession() {
-  if (implementation_) MPI_Finalize();
+  if (!implementation_) return;
+  if (!implementation_->has_ended) implementation_->End(0, [] { return true; });
+  MPI_Finalize();
 }
 
 bool MpiSession::IsBuilt() { return true; }
@@ -153,22 +168,19 @@ bool MpiSession::IsBuilt() { return true; }
 void MpiSession::Fail(const std::string& message, int exit_code,
                       const std::function<void(const std::string&)>& say) {
   if (ranks_->Size() == 1) return say(message);
-  const std::string with_rank = fmt::format("rank {}: {}", ranks_->Rank(), message);
-  MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Ibarrier(implementation_->ending, &request);
+  const auto own = static_cast<uint64_t>(std::hash<std::string>()(message)) | 1;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
-  if (!WaitAsleep(request, [&] { return std::chrono::steady_clock::now() < deadline; })) {
+  const std::vector<uint64_t> all =
+      implementation_->End(own, [&] { return std::chrono::steady_clock::now() < deadline; });
+  const std::string with_rank = fmt::format("rank {}: {}", ranks_->Rank(), message);
+  if (all.empty()) {
     say(with_rank);
     MPI_Abort(MPI_COMM_WORLD, exit_code);
   }
-  const uint64_t own = std::hash<std::string>()(message);
-  uint64_t first = own;
-  MPI_Bcast(&first, sizeof first, MPI_BYTE, 0, implementation_->ending);
-  if (ranks_->IsFirst()) {
-    say(message);
-  } else if (own != first) {
-    say(with_rank);
-  }
+  const auto before = all.begin() + ranks_->Rank();
+  if (std::find(all.begin(), before, own) != before) return;
+  const bool is_everybodys = std::count(all.begin(), all.end(), own) == std::ssize(all);
+  say(is_everybodys ? message : with_rank);
 }
 
 }  // namespace sparsify

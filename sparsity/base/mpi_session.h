@@ -27,6 +27,7 @@ class MpiSession {
   /// Joins the others if a launcher has started this process, and is alone otherwise. Throws a
   /// usage Error where there are others and this program is built without MPI.
   MpiSession();
+  /// Waits asleep for the others' end.
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -35,13 +36,10 @@ class MpiSession {
   static bool IsBuilt();
 
   Communicator& ranks() { return *ranks_; }
-  /// Ranks on this machine, this one included.
-  int LocalSize() const { return local_size_; }
-
-  /// What a rank that has failed does last. Where all ranks fail within a few seconds of each
-  /// other (of one mistake, or on Ctrl-C), the first one says `message`, others only what differs,
-  /// and the call returns; otherwise it says `message` with its rank and ends the job with
-  /// `exit_code`: the others cannot go on without it. `say` prints a message.
+  /// What a rank that has failed does last; `say` prints a message. Where all ranks come to their
+  /// end within a few seconds of each other (of one mistake, or on Ctrl-C), one says `message`, the
+  /// others what differs from it, and the call returns. Otherwise it says `message` with its rank
+  /// and ends the job with `exit_code`: the others cannot go on without it.
   void Fail(const std::string& message, int exit_code,
             const std::function<void(const std::string&)>& say);
 
@@ -49,7 +47,6 @@ class MpiSession {
   struct Implementation;
   std::unique_ptr<Communicator> ranks_;
   std::unique_ptr<Implementation> implementation_;
-  int local_size_ = 1;
 };
 
 }  // namespace sparsify

@@ -98,9 +98,10 @@ TrainedLevel TrainLevel(const PreparedRun& run, size_t level, const RunFiles& fi
                              .title = fmt::format("train {} %", FormatPercent(percent)),
                              .start = StartOf(run, level, files),
                              .state_path = files.TrainingState(percent),
-                             .on_row = seen};
+                             .on_row = seen,
+                             .ranks = run.ranks};
   TrainingResult result = RunTraining(task, *config.training, clock);
-  SaveTrainingState(result.state, files.TrainingState(percent));
+  if (run.IsFirst()) SaveTrainingState(result.state, files.TrainingState(percent));
   trained.rows = std::move(result.state.rows);
   checkpoint.masks = std::move(result.masks);
   BakeMasks(checkpoint.graph, checkpoint.masks);
@@ -136,7 +137,8 @@ std::vector<TrainingRow> TrainDense(PreparedRun& run, const RunFiles& files,
                              .title = "train dense",
                              .start = SavedState(files.TrainingState(0)),
                              .state_path = files.TrainingState(0),
-                             .on_row = seen};
+                             .on_row = seen,
+                             .ranks = run.ranks};
   TrainingResult result = RunTraining(task, options, clock);
   AddHistory(fmt::format("trained from random weights, {} steps of {} images of {}", steps,
                          options.batch, config.data.training->path),

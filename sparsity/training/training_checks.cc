@@ -62,7 +62,7 @@ void CheckRanks(const TrainingTask& task, const TrainingOptions& options) {
               "it with a free batch dimension, or train without mpirun",
               graph->inputs[0].shape[0], task.ranks->Size());
   }
-  if (options.batch < task.ranks->Size()) {
+  if (options.batch < task.ranks->Size() && task.ranks->IsFirst()) {
     Warn("training.batch: {} images for {} ranks; some have nothing to do", options.batch,
          task.ranks->Size());
   }
@@ -87,6 +87,7 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
   CheckRanks(task, options);
+  if (task.ranks != nullptr && !task.ranks->IsFirst()) return;  // one says it
   if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
     Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
   }

@@ -55,6 +55,19 @@ TEST(Communicator, WhatTheRanksTellEachOther) {
   });
 }
 
+TEST(Communicator, AnErrorOfTheFirstAloneIsEveryRanks) {
+  std::atomic<int> failed = 0;
+  RunRanks(3, [&](Communicator& ranks) {
+    try {
+      ranks.FirstAlone([] { FailUsage("f.yaml", "is wrong"); });
+    } catch (const Error& error) {
+      failed +=
+          error.kind() == ErrorKind::kUsage && std::string(error.what()) == "f.yaml: is wrong";
+    }
+  });
+  EXPECT_EQ(failed, 3);
+}
+
 TEST(Communicator, ARankIsAmongTheRanks) {
   class Odd : public Communicator {
    public:
