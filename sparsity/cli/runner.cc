@@ -150,7 +150,7 @@ void Runner::ShowTraining(double percent, const std::vector<TrainingRow>& rows) 
 bool Runner::RestoreUnmeasured(double percent) {
   auto record = ReadRecord(files_.Unmeasured(percent), files_.Checkpoint(percent));
   if (!record) return false;
-  Note("{}: made before, to be measured", LevelName(percent));
+  if (sharing_ == Sharing::kAlone) Note("{}: made before, to be measured", LevelName(percent));
   PhaseClock clock;
   if (percent == 0) {
     Measure(0, run_.model.graph, DenseLayers(), *record, clock);

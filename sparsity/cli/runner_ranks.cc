@@ -21,6 +21,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What a level has come to, whichever rank has made it.
+void NoteAccuracy(const LevelRecord& record) {
+  if (record.accuracy.empty()) return;
+  const CsvTable table = AccuracyTable({record});
+  const auto cell = [&](const char* name) { return table.rows.front()[table.Column(name)]; };
+  Note("{} %: top-1 {} %, top-5 {} %, agreement {} %", cell("sparsity"), cell("top1"), cell("top5"),
+       cell("agreement"));
+}
+
 /// Network file systems may show another machine's file late.
 void AwaitFile(const std::string& path) {
   using Clock = std::chrono::steady_clock;
@@ -139,7 +148,7 @@ void Runner::MeasureShare(double percent) {
   ThrowIfInterrupted();
   if (Restore(percent)) return;
   AwaitFile(files_.Unmeasured(percent));
-  if (RestoreUnmeasured(percent)) return;
+  if (RestoreUnmeasured(percent)) return NoteAccuracy(records_.back());
   Fail(files_.Checkpoint(percent), "changed while the run was at work; continue with --resume");
 }
 
