@@ -54,7 +54,7 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   for (const std::string& line : UnusedSettings(config, document)) Note("{}", line);
   PreparedRun run = PrepareRun(config, document);
   run.ranks = &ranks;
-  SharingOf(run, document);
+  CheckSharing(run, document);
   const RunFiles files(config.output.dir);
   const RunIdentity identity = IdentityOf(config, run.model.graph);
   if (request.dry_run) {

@@ -4,11 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <sstream>
+#include <thread>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 
 namespace sparsify {
@@ -71,6 +75,17 @@ std::vector<std::vector<LayerTarget>> UnpackTargets(const std::string& text) {
   return targets;
 }
 
+// Of the benchmark, which asks for more threads than this rank has processors.
+void WarnOfBinding(const BenchmarkOptions& benchmark) {
+  const int64_t count = ProcessorsOf().count;
+  const auto most = std::max_element(benchmark.threads.begin(), benchmark.threads.end());
+  if (most == benchmark.threads.end() || *most <= count) return;
+  Warn(
+      "benchmark.threads: {}, but mpirun has bound this rank to {} processors, so that the times "
+      "will be false; use mpirun --bind-to none",
+      *most, count);
+}
+
 }  // namespace
 
 Sharing SharingOf(const PreparedRun& run) {
@@ -78,9 +93,11 @@ Sharing SharingOf(const PreparedRun& run) {
   return run.training ? Sharing::kBatches : Sharing::kLevels;
 }
 
-Sharing SharingOf(const PreparedRun& run, const OptionsDocument& document) {
+void CheckSharing(const PreparedRun& run, const OptionsDocument& document) {
   const Sharing sharing = SharingOf(run);
-  if (sharing != Sharing::kLevels) return sharing;
+  if (sharing == Sharing::kAlone) return;
+  if (run.config.benchmark) WarnOfBinding(*run.config.benchmark);
+  if (sharing == Sharing::kBatches) return;
   if (run.config.sparsity.progressive) {
     FailUsage(document.Where("sparsity.progressive"),
               "each sparsity goes on from the one before, of which {} ranks can share nothing; "
@@ -92,7 +109,6 @@ Sharing SharingOf(const PreparedRun& run, const OptionsDocument& document) {
     Warn("{} sparsities for {} ranks; {} have nothing to do", levels, run.ranks->Size(),
          run.ranks->Size() - levels);
   }
-  return sharing;
 }
 
 std::string DescribeSharing(const PreparedRun& run) {
@@ -137,14 +153,25 @@ int ThreadsOfRank(Communicator& ranks, int wanted) {
   return static_cast<int>(std::max<int64_t>(1, own.count / sharing));
 }
 
-void WarnOfBinding(const BenchmarkOptions& benchmark) {
-  const int64_t count = ProcessorsOf().count;
-  const auto most = std::max_element(benchmark.threads.begin(), benchmark.threads.end());
-  if (most == benchmark.threads.end() || *most <= count) return;
-  Warn(
-      "benchmark.threads: {}, but mpirun has bound this rank to {} processors, so that the times "
-      "are false; use mpirun --bind-to none",
-      *most, count);
+void AwaitFile(const std::string& path) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::seconds(90);
+  while (!std::filesystem::exists(path)) {
+    ThrowIfInterrupted();
+    if (Clock::now() > deadline) {
+      Fail(path,
+           "missing; another rank has written it: the run's folder must be one that the machines "
+           "of all ranks see");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
+bool FirstSees(const PreparedRun& run, const std::string& path) {
+  if (run.ranks == nullptr || run.ranks->Size() == 1) return std::filesystem::exists(path);
+  const bool is_there = run.ranks->FirstDecides(run.IsFirst() && std::filesystem::exists(path));
+  if (is_there) AwaitFile(path);
+  return is_there;
 }
 
 }  // namespace sparsify

@@ -16,10 +16,12 @@ enum class Sharing {
   kLevels,   // post training: every rank makes some of the sparsities
 };
 
-/// Throws a usage Error where several ranks have nothing to share (progressive levels). Says when
-/// some will have nothing to do.
-Sharing SharingOf(const PreparedRun& run, const OptionsDocument& document);
 Sharing SharingOf(const PreparedRun& run);
+
+/// Throws a usage Error where several ranks have nothing to share (progressive levels). Says when
+/// some will have nothing to do, and when the ranks are bound to fewer processors than the
+/// benchmark asks threads for.
+void CheckSharing(const PreparedRun& run, const OptionsDocument& document);
 
 /// "2 ranks, each computes its part of every batch", or empty for one.
 std::string DescribeSharing(const PreparedRun& run);
@@ -34,7 +36,11 @@ void ShareDense(Communicator& ranks, DenseResult& dense);
 /// that may run on the same ones. Says it where mpirun has bound the ranks to few of a machine's.
 int ThreadsOfRank(Communicator& ranks, int wanted);
 
-/// Warns where the benchmark asks for more threads than this rank has processors.
-void WarnOfBinding(const BenchmarkOptions& benchmark);
+/// Returns when the file, which another rank has written, is there: network file systems may show
+/// it late. Throws Error after a minute and a half.
+void AwaitFile(const std::string& path);
+
+/// Whether rank 0 sees the file. All ranks call it together; where it does, the others await it.
+bool FirstSees(const PreparedRun& run, const std::string& path);
 
 }  // namespace sparsify

@@ -1,7 +1,4 @@
 // What the Runner does where several ranks share a run.
-#include <chrono>
-#include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "sparsity/base/error.h"
@@ -19,8 +16,6 @@
 namespace sparsify {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// What a level has come to, whichever rank has made it.
 void NoteAccuracy(const LevelRecord& record) {
   if (record.accuracy.empty()) return;
@@ -28,21 +23,6 @@ void NoteAccuracy(const LevelRecord& record) {
   const auto cell = [&](const char* name) { return table.rows.front()[table.Column(name)]; };
   Note("{} %: top-1 {} %, top-5 {} %, agreement {} %", cell("sparsity"), cell("top1"), cell("top5"),
        cell("agreement"));
-}
-
-/// Network file systems may show another machine's file late.
-void AwaitFile(const std::string& path) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::seconds(90);
-  while (!fs::exists(path)) {
-    ThrowIfInterrupted();
-    if (Clock::now() > deadline) {
-      Fail(path,
-           "missing; another rank has written it: the run's folder must be one that the "
-           "machines of all ranks see");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
 }
 
 }  // namespace
@@ -67,6 +47,7 @@ void Runner::TrainBeside() {
   const bool has_dense = Tell(false);
   if (run_.TrainsDense()) {
     if (has_dense) {
+      AwaitFile(files_.Checkpoint(0));
       run_.model = LoadCheckpoint(files_.Checkpoint(0));
     } else {
       TrainDense(run_, files_, {}, setup_);
@@ -98,7 +79,6 @@ void Runner::RunShare() {
     if (open[i] == '1' && turn++ % ranks.Size() == ranks.Rank()) MakeUnmeasured(i);
   }
   ranks.FirstAlone([&] {  // times taken beside other work would be false
-    if (run_.config.benchmark) WarnOfBinding(*run_.config.benchmark);
     MeasureShare(0);
     for (const double percent : run_.levels) MeasureShare(percent);
     WriteHtml(MakeRunReport(run_.network, records_, ResolvedConfig(run_.config), curves_),
