@@ -91,6 +91,7 @@ std::string RunFiles::Partial(double percent) const {
 }
 
 std::string RunFiles::Unmeasured(double percent) const {
+  if (percent == 0) return folder_ + "/records/dense.unmeasured.yaml";
   return fmt::format("{}/records/sparsity_{}.unmeasured.yaml", folder_, FormatPercent(percent));
 }
 
