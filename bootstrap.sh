@@ -15,6 +15,7 @@ usage: ./bootstrap.sh COMMAND
 environment:
   BUILD_DIR   where to build (default: build)
   JOBS        parallel compile jobs (default: one per processor)
+  WITH_MPI    1: install MPI, too, for runs of several processes (docs/parallel.md)
   CMAKE_ARGS  further arguments for cmake, e.g. "-DSPARSIFY_SANITIZE=address,undefined"
 TEXT
 }
@@ -30,6 +31,7 @@ packages=(
   libgtest-dev libgmock-dev
   dataset-fashion-mnist
 )
+if [[ ${WITH_MPI:-0} == 1 ]]; then packages+=(libopenmpi-dev openmpi-bin); fi
 
 missing_packages() {
   local package

@@ -12,7 +12,7 @@ install(EXPORT sparsifyTargets NAMESPACE sparsify:: DESTINATION
 
 foreach(folder IN ITEMS sparsity schedulers reconstruction)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION include/sparsify
-          FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE PATTERN mpi_session.h EXCLUDE)
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/sparsify)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md

@@ -4,6 +4,8 @@ option(SPARSIFY_BUILD_TESTS "Build the tests" ON)
 option(SPARSIFY_BUILD_BENCH "Build the benchmarks" ON)
 option(SPARSIFY_BUILD_EXAMPLES "Build the examples" ON)
 option(SPARSIFY_BUILD_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+set(SPARSIFY_MPI AUTO CACHE STRING "Work of several processes by MPI: AUTO (where found), ON, OFF")
+set_property(CACHE SPARSIFY_MPI PROPERTY STRINGS AUTO ON OFF)
 set(SPARSIFY_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)

@@ -36,3 +36,14 @@ function(sparsify_add_folder folder)
     add_subdirectory(${folder})
   endif()
 endfunction()
+
+# sparsify_mpi_test(NAME RANKS TARGET): a test that runs TARGET in RANKS processes.
+function(sparsify_mpi_test name ranks target)
+  add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} -np ${ranks} --oversubscribe
+                                $<TARGET_FILE:${target}>)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 60 PROCESSORS ${ranks} ENVIRONMENT
+                       "${SPARSIFY_MPIEXEC_ENVIRONMENT}")
+endfunction()
+# For containers, where the tests are root's and processes may not read each other's memory.
+set(SPARSIFY_MPIEXEC_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none)

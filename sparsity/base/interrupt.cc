@@ -24,10 +24,12 @@ void InstallInterruptHandlers() {
 bool InterruptRequested() { return interrupted != 0; }
 
 void ThrowIfInterrupted() {
-  if (InterruptRequested()) {
-    throw Error(ErrorKind::kInterrupted,
-                "stopped on request; what is finished is saved, continue with --resume");
-  }
+  if (InterruptRequested()) ThrowInterrupted();
+}
+
+void ThrowInterrupted() {
+  throw Error(ErrorKind::kInterrupted,
+              "stopped on request; what is finished is saved, continue with --resume");
 }
 
 }  // namespace sparsify

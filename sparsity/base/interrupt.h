@@ -12,4 +12,7 @@ bool InterruptRequested();
 /// Throws Error(kInterrupted) if a signal came. Call between batches, layers and levels.
 void ThrowIfInterrupted();
 
+/// Throws it in any case: a signal came here or to another rank (communicator.h).
+[[noreturn]] void ThrowInterrupted();
+
 }  // namespace sparsify

@@ -13,6 +13,7 @@ struct LogState {
   LogLevel level = LogLevel::kNote;
   std::optional<std::vector<std::string>> captured;
   std::string status;
+  std::string prefix;
 };
 
 LogState& State() {
@@ -36,11 +37,17 @@ LogLevel CurrentLogLevel() {
   return State().level;
 }
 
-void LogLine(LogLevel level, std::string_view line) {
+void SetLogPrefix(std::string prefix) {
+  const std::scoped_lock lock(State().mutex);
+  State().prefix = std::move(prefix);
+}
+
+void LogLine(LogLevel level, std::string_view text) {
   LogState& state = State();
   const std::scoped_lock lock(state.mutex);
+  const std::string line = fmt::format("{}{}", state.prefix, text);
   if (state.captured) {
-    state.captured->emplace_back(line);
+    state.captured->push_back(line);
     return;
   }
   if (level > state.level) return;

@@ -14,11 +14,14 @@
 
 namespace sparsify {
 
-enum class LogLevel { kWarning = 0, kNote = 1, kVerbose = 2 };
+enum class LogLevel { kSilent = -1, kWarning = 0, kNote = 1, kVerbose = 2 };
 
 /// Lines above `level` are not printed. Default kNote; -q is kWarning, -v is kVerbose.
 void SetLogLevel(LogLevel level);
 LogLevel CurrentLogLevel();
+
+/// Before every line from now on: which rank speaks.
+void SetLogPrefix(std::string prefix);
 
 /// Prints one line (thread safe). Prefer the three functions below.
 void LogLine(LogLevel level, std::string_view line);

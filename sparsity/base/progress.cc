@@ -46,7 +46,7 @@ void Progress::Advance(int64_t n) {
   const std::scoped_lock lock(mutex_);
   done_ += n;
   const double seconds = Elapsed();
-  if (seconds < next_line_ || CurrentLogLevel() == LogLevel::kWarning) return;
+  if (seconds < next_line_ || CurrentLogLevel() <= LogLevel::kWarning) return;
   if (!on_terminal_ && done_ == total_) return;  // whoever asked for the work reports it
   shown_ = true;
   const std::string text = FormatProgress(title_, done_, total_, seconds);

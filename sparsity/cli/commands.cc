@@ -8,6 +8,7 @@
 #include "sparsity/base/text.h"
 #include "sparsity/cli/inspect.h"
 #include "sparsity/cli/pipeline.h"
+#include "sparsity/cli/rank_exchange.h"
 #include "sparsity/cli/run_config.h"
 #include "sparsity/io/model_file.h"
 
@@ -22,14 +23,14 @@ OptionsDocument LoadDocument(const CommandLine& line) {
   return document;
 }
 
-void RunConfigured(const CommandLine& line) {
+void RunConfigured(const CommandLine& line, Communicator& ranks) {
   const OptionsDocument document = LoadDocument(line);
   RunConfig config = ReadRunConfig(document);
   if (!line.output.empty()) config.output.dir = line.output;
   if (line.command == Command::kEvaluate) {
     EvaluateModel(config, document);
   } else {
-    RunPipeline(config, document, {line.resume, line.dry_run});
+    RunPipeline(config, document, {line.resume, line.dry_run, &ranks});
   }
 }
 
@@ -49,13 +50,19 @@ void Convert(const CommandLine& line) {
 
 }  // namespace
 
-void RunCommand(const CommandLine& line) {
+void RunCommand(const CommandLine& line, Communicator& ranks) {
   SetLogLevel(line.log_level);
-  SetThreads(line.threads);
+  if (!ranks.IsFirst()) {
+    SetLogPrefix(fmt::format("rank {}: ", ranks.Rank()));
+    SetLogLevel(LogLevel::kWarning);
+  }
+  SetThreads(ThreadsOfRank(ranks, line.threads));
+  const bool is_shared = line.command == Command::kRun && !line.dry_run;
+  if (!is_shared && !ranks.IsFirst()) return;
   switch (line.command) {
     case Command::kRun:
     case Command::kEvaluate:
-      return RunConfigured(line);
+      return RunConfigured(line, ranks);
     case Command::kInspect:
       return Inspect(line);
     case Command::kConvert:

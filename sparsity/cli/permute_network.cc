@@ -51,7 +51,7 @@ void PermuteNetwork(PreparedRun& run, const RunFiles& files) {
          fmt::join(report.copied, ", "));
     run.layers = LayersOf(run.model.graph);
   }
-  WriteFileAtomically(files.Permutation(), PermutationCsv(report));
+  if (run.IsFirst()) WriteFileAtomically(files.Permutation(), PermutationCsv(report));
 }
 
 }  // namespace sparsify

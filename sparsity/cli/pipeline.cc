@@ -9,6 +9,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/prepare.h"
+#include "sparsity/cli/rank_exchange.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/cli/runner.h"
 #include "sparsity/cli/timed_targets.h"
@@ -46,10 +47,16 @@ void RefuseMissingFeatures(const std::vector<std::string>& missing) {
 
 void RunPipeline(const RunConfig& config, const OptionsDocument& document,
                  const RunRequest& request) {
+  Communicator alone;
+  Communicator& ranks = request.ranks != nullptr ? *request.ranks : alone;
+  const LogLevel level = CurrentLogLevel();
+  if (!ranks.IsFirst()) SetLogLevel(LogLevel::kSilent);  // the first says the same
   const std::vector<std::string> missing = MissingFeatures(config, document);
   if (!request.dry_run) RefuseMissingFeatures(missing);
   for (const std::string& line : UnusedSettings(config, document)) Note("{}", line);
   PreparedRun run = PrepareRun(config, document);
+  run.ranks = &ranks;
+  CheckSharing(run, document);
   const RunFiles files(config.output.dir);
   const RunIdentity identity = IdentityOf(config, run.model.graph);
   if (request.dry_run) {
@@ -61,11 +68,15 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
     RefuseMissingFeatures(missing);
     return;
   }
-  CheckDiskSpace(run);
-  OpenRunFolder(files, config, identity, SettledLevels(run, files), request.resume);
+  SetLogLevel(level);
+  ranks.FirstAlone([&] {
+    CheckDiskSpace(run);
+    OpenRunFolder(files, config, identity, SettledLevels(run, files), request.resume);
+    if (ranks.Size() > 1) Note("{}", DescribeSharing(run));
+  });
   Runner runner(run, files);
   runner.Run();
-  PrintResults(run, runner.records(), files);
+  if (ranks.IsFirst()) PrintResults(run, runner.records(), files);
 }
 
 void EvaluateModel(const RunConfig& config, const OptionsDocument& document) {

@@ -2,13 +2,15 @@
 // and a report.
 #pragma once
 
+#include "sparsity/base/communicator.h"
 #include "sparsity/cli/run_config.h"
 
 namespace sparsify {
 
 struct RunRequest {
   bool resume = false;
-  bool dry_run = false;
+  bool dry_run = false;           // of the first rank alone
+  Communicator* ranks = nullptr;  // that do the run together, all calling this; null: alone
 };
 
 /// Runs the configuration; finished levels survive an interruption. Tables and plans go to

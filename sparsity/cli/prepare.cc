@@ -14,6 +14,7 @@
 #include "sparsity/base/text.h"
 #include "sparsity/cli/level_analysis.h"
 #include "sparsity/cli/network.h"
+#include "sparsity/cli/rank_exchange.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/graph/fold_batch_norm.h"
 #include "sparsity/io/model_file.h"
@@ -436,6 +437,9 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
   return DescribeNetwork(run) + DescribeMethod(run) +
          (run.levels.empty() ? "" : DescribeLevels(run)) + DescribeTraining(run) +
          DescribeMeasurements(run) +
+         (SharingOf(run) == Sharing::kAlone
+              ? ""
+              : fmt::format("processes   {}\n", DescribeSharing(run))) +
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
              "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",

@@ -8,6 +8,7 @@
 
 #include "schedulers/scheduler.h"
 #include "sparsity/allocation/allocation.h"
+#include "sparsity/base/communicator.h"
 #include "sparsity/cli/run_config.h"
 #include "sparsity/data/dataset.h"
 #include "sparsity/graph/layers.h"
@@ -34,7 +35,10 @@ struct PreparedRun {
   std::unique_ptr<const Scheduler> scheduler;
   std::vector<int64_t> steps;  // of training, by level; empty without training
   int64_t classes = 0;
+  Communicator* ranks = nullptr;  // that share the run's work; null: this process is alone
 
+  /// Whether this rank writes the run's files.
+  bool IsFirst() const { return ranks == nullptr || ranks->IsFirst(); }
   /// Whether the allocation needs sensitivity curves that have to be measured.
   bool MeasuresCurves() const {
     return allocation.type == "Sensitivity" && allocation.curves_file.empty() &&

@@ -110,6 +110,11 @@ std::string RunFiles::Partial(double percent) const {
   return fmt::format("{}/records/sparsity_{}.partial.h5", folder_, FormatPercent(percent));
 }
 
+std::string RunFiles::Unmeasured(double percent) const {
+  if (percent == 0) return folder_ + "/records/dense.unmeasured.yaml";
+  return fmt::format("{}/records/sparsity_{}.unmeasured.yaml", folder_, FormatPercent(percent));
+}
+
 std::string RunFiles::Record(double percent) const {
   if (percent == 0) return folder_ + "/records/dense.yaml";
   return fmt::format("{}/records/sparsity_{}.yaml", folder_, FormatPercent(percent));

@@ -44,6 +44,8 @@ class RunFiles {
   std::string TrainingState(double percent) const;
   /// An unfinished repair of a level.
   std::string Partial(double percent) const;
+  /// The record of a level whose speed is not measured yet.
+  std::string Unmeasured(double percent) const;
   /// The record of a finished level; 0 is the dense network.
   std::string Record(double percent) const;
 

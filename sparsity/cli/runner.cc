@@ -99,12 +99,16 @@ std::shared_ptr<const MaskGenerator> GeneratorOf(const PreparedRun& run) {
 }  // namespace
 
 Runner::Runner(PreparedRun& run, const RunFiles& files)
-    : run_(run), files_(files), generator_(GeneratorOf(run)) {}
+    : run_(run), files_(files), sharing_(SharingOf(run)), generator_(GeneratorOf(run)) {}
 
 void Runner::Run() {
+  if (sharing_ == Sharing::kLevels) return RunShare();
+  if (!run_.IsFirst()) return TrainBeside();
   RunDense();
+  Tell(true);
   setup_.Time("permutation", [&] { PermuteNetwork(run_, files_); });
   SettleTargets();
+  TellTargets();
   for (size_t i = 0; i < run_.levels.size(); ++i) {
     ThrowIfInterrupted();
     RunLevel(i);
@@ -170,8 +174,46 @@ TrainingRowsSeen Runner::WatchTraining(double percent) const {
   };
 }
 
+/// Finishes a level of which an earlier run of several ranks has left all but the measurement.
+bool Runner::RestoreUnmeasured(double percent) {
+  auto record = ReadRecord(files_.Unmeasured(percent), files_.Checkpoint(percent));
+  if (!record) return false;
+  if (sharing_ == Sharing::kAlone) Note("{}: made before, to be measured", LevelName(percent));
+  PhaseClock clock;
+  if (percent == 0) {
+    Measure(0, run_.model.graph, DenseLayers(), *record, clock);
+  } else {
+    const Checkpoint checkpoint = LoadCheckpoint(files_.Checkpoint(percent));
+    Measure(percent, checkpoint.graph, checkpoint.layers, *record, clock);
+  }
+  const std::vector<std::string> times = TimesCells(percent, clock);
+  record->times.insert(record->times.end(), times.begin(), times.end());
+  Finish(std::move(*record), percent, true);
+  RemoveFile(files_.Unmeasured(percent));
+  return true;
+}
+
+/// Speed, and the tables' rows that say it.
+std::vector<SpeedRow> Runner::Measure(double percent, const Graph& graph,
+                                      const std::vector<LayerSparsity>& layers, LevelRecord& record,
+                                      PhaseClock& clock) {
+  auto speed = clock.Time("benchmark", [&] { return MeasureNetwork(run_, graph, percent); });
+  NoteSpeed(percent, speed);
+  record.speedup = SpeedupCells(run_, speed);
+  record.layers = LayerCells(run_, percent, layers, speed);
+  return speed;
+}
+
+std::vector<LayerSparsity> Runner::DenseLayers() const {
+  std::vector<LayerSparsity> layers;
+  for (size_t i = 0; i < run_.layers.size(); ++i) {
+    layers.push_back({run_.layers[i].name, 0, 0, run_.skipped[i]});
+  }
+  return layers;
+}
+
 void Runner::RunDense() {
-  if (Restore(0)) {
+  if (Tell(Restore(0) || RestoreUnmeasured(0))) {
     if (run_.TrainsDense()) {
       run_.model = LoadCheckpoint(files_.Checkpoint(0));
       AllocateLevels(run_);
@@ -188,15 +230,7 @@ void Runner::RunDense() {
     AllocateLevels(run_);
   }
   if (run_.evaluation) record.accuracy = clock.Time("evaluate", [&] { return EvaluateDense(); });
-  std::vector<LayerSparsity> layers;
-  for (size_t i = 0; i < run_.layers.size(); ++i) {
-    layers.push_back({run_.layers[i].name, 0, 0, run_.skipped[i]});
-  }
-  const auto speed =
-      clock.Time("benchmark", [&] { return MeasureNetwork(run_, run_.model.graph, 0); });
-  NoteSpeed(0, speed);
-  record.speedup = SpeedupCells(run_, speed);
-  record.layers = LayerCells(run_, 0, layers, speed);
+  Measure(0, run_.model.graph, DenseLayers(), record, clock);
   record.times = TimesCells(0, clock);
   if (run_.TrainsDense()) {
     SaveCheckpoint(run_.model, files_.Checkpoint(0));
@@ -234,14 +268,31 @@ void Runner::DropTrainingStates(size_t index) const {
 
 void Runner::RunLevel(size_t index) {
   const double percent = run_.levels[index];
-  if (Restore(percent)) return DropTrainingStates(index);
+  if (Tell(Restore(percent) || RestoreUnmeasured(percent))) return DropTrainingStates(index);
   PhaseClock clock = std::exchange(setup_, {});
+  LevelRecord record;
+  const Checkpoint checkpoint = MakeAndEvaluate(index, record, clock);
+  NoteGoal(run_, index, Measure(percent, checkpoint.graph, checkpoint.layers, record, clock));
+  record.times = TimesCells(percent, clock);
+  Note("{}: time: {}", LevelName(percent), clock.Describe());
+  const std::string path = files_.Checkpoint(percent);
+  SaveCheckpoint(checkpoint, path);
+  record.checkpoint_bytes = FileSize(path);
+  SaveCopy(run_, checkpoint, percent);
+  Finish(std::move(record), percent, true);
+  PartialLevel(files_.Partial(percent)).Remove();
+  DropTrainingStates(index);
+}
+
+/// Everything of a level but its speed.
+Checkpoint Runner::MakeAndEvaluate(size_t index, LevelRecord& record, PhaseClock& clock) {
+  const double percent = run_.levels[index];
   if (run_.LearnsSparsities()) {
     run_.targets[index] =
         clock.Time("allocation", [&] { return LearnedTargets(run_, files_, percent); });
     NoteTargets(percent, run_.targets[index]);
+    TellTargets();
   }
-  LevelRecord record;
   Checkpoint checkpoint = MakeLevel(index, record, clock);
   if (run_.allocation.type == "Sensitivity" && run_.allocation.budget != "sparsity") {
     NoteBudget(run_, checkpoint, percent);
@@ -251,21 +302,7 @@ void Runner::RunLevel(size_t index) {
   if (run_.evaluation) {
     record.accuracy = clock.Time("evaluate", [&] { return EvaluateLevel(percent, checkpoint); });
   }
-  const auto speed =
-      clock.Time("benchmark", [&] { return MeasureNetwork(run_, checkpoint.graph, percent); });
-  NoteSpeed(percent, speed);
-  NoteGoal(run_, index, speed);
-  Note("{}: time: {}", LevelName(percent), clock.Describe());
-  record.times = TimesCells(percent, clock);
-  record.speedup = SpeedupCells(run_, speed);
-  record.layers = LayerCells(run_, percent, checkpoint.layers, speed);
-  const std::string path = files_.Checkpoint(percent);
-  SaveCheckpoint(checkpoint, path);
-  record.checkpoint_bytes = FileSize(path);
-  SaveCopy(run_, checkpoint, percent);
-  Finish(std::move(record), percent, true);
-  PartialLevel(files_.Partial(percent)).Remove();
-  DropTrainingStates(index);
+  return checkpoint;
 }
 
 /// What a progressive level starts from: the checkpoint of the level before, as it is on disk, so

@@ -1,6 +1,5 @@
 #include "sparsity/cli/train_level.h"
 
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -9,17 +8,16 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
 #include "sparsity/cli/level_checkpoint.h"
+#include "sparsity/cli/rank_exchange.h"
 #include "sparsity/training/initialize.h"
 #include "sparsity/training/trainer.h"
 
 namespace sparsify {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// What an earlier run of this level has saved.
-std::optional<TrainingState> SavedState(const std::string& path) {
-  if (!fs::exists(path)) return std::nullopt;
+std::optional<TrainingState> SavedState(const PreparedRun& run, const std::string& path) {
+  if (!FirstSees(run, path)) return std::nullopt;
   try {
     return LoadTrainingState(path);
   } catch (const Error& error) {
@@ -30,13 +28,13 @@ std::optional<TrainingState> SavedState(const std::string& path) {
 
 std::optional<TrainingState> StartOf(const PreparedRun& run, size_t level, const RunFiles& files) {
   const double percent = run.levels[level];
-  if (auto saved = SavedState(files.TrainingState(percent))) {
+  if (auto saved = SavedState(run, files.TrainingState(percent))) {
     Note("{} %: goes on behind step {} of an earlier run", FormatPercent(percent), saved->step);
     return saved;
   }
   if (!run.scheduler->Continues() || level == 0) return std::nullopt;
   const std::string path = files.TrainingState(run.levels[level - 1]);
-  if (!fs::exists(path)) {
+  if (!FirstSees(run, path)) {
     Fail(path,
          "missing; the stage goes on from the weights of the one before; remove {} to train "
          "that one again",
@@ -98,9 +96,10 @@ TrainedLevel TrainLevel(const PreparedRun& run, size_t level, const RunFiles& fi
                              .title = fmt::format("train {} %", FormatPercent(percent)),
                              .start = StartOf(run, level, files),
                              .state_path = files.TrainingState(percent),
-                             .on_row = seen};
+                             .on_row = seen,
+                             .ranks = run.ranks};
   TrainingResult result = RunTraining(task, *config.training, clock);
-  SaveTrainingState(result.state, files.TrainingState(percent));
+  if (run.IsFirst()) SaveTrainingState(result.state, files.TrainingState(percent));
   trained.rows = std::move(result.state.rows);
   checkpoint.masks = std::move(result.masks);
   BakeMasks(checkpoint.graph, checkpoint.masks);
@@ -134,9 +133,10 @@ std::vector<TrainingRow> TrainDense(PreparedRun& run, const RunFiles& files,
                              .rule = nullptr,
                              .sparsity = {},
                              .title = "train dense",
-                             .start = SavedState(files.TrainingState(0)),
+                             .start = SavedState(run, files.TrainingState(0)),
                              .state_path = files.TrainingState(0),
-                             .on_row = seen};
+                             .on_row = seen,
+                             .ranks = run.ranks};
   TrainingResult result = RunTraining(task, options, clock);
   AddHistory(fmt::format("trained from random weights, {} steps of {} of {}", steps,
                          options.ImagesText(), config.data.training->path),

@@ -24,6 +24,7 @@ struct TrainedLevel {
 /// Trains from the dense network, from the state that the stage before has left (a scheduler whose
 /// stages continue), or from where an earlier run of this level stopped. Pruned weights are +0;
 /// masks and achieved sparsities are in the checkpoint. The state file of the level is left behind.
+/// Of several ranks all call this together and get the same; rank 0 writes.
 TrainedLevel TrainLevel(const PreparedRun& run, size_t level, const RunFiles& files,
                         const std::shared_ptr<const MaskGenerator>& generator,
                         const TrainingRowsSeen& seen, PhaseClock& clock);

@@ -5,6 +5,8 @@
 // loop calls it in this order:
 //   Begin, then each step: Prepare → forward and backward pass with Ŵ → Backward → optimiser,
 //   and after the last step: Finish.
+// Where several processes train together each has a rule of its own, which sees the same bits as
+// the others' and must decide by what it sees, the step and the seed alone.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sparsity/ops/node_check.h"
+
 namespace sparsify {
 namespace {
 
@@ -32,6 +34,32 @@ InputGradient GradientOfInput(double scale, double inverse, double mean, double 
   return result;
 }
 
+// Σ grad_y · x̂ from Σ grad_y and Σ grad_y · x.
+double Dot(const Node& node, int64_t c, const BatchMoments& moments, const PlaneSums& sums) {
+  const double inverse = InverseDeviation(node, moments.variance[static_cast<size_t>(c)]);
+  return (sums.square - sums.sum * moments.mean[static_cast<size_t>(c)]) * inverse;
+}
+
+// Moments about 0: what they lose against those about the mean is far below what the values, which
+// are floats, leave open.
+void AddUpMoments(const BatchShare& share, std::span<float> origins, std::span<PlaneSums> sums,
+                  BatchMoments& moments) {
+  const auto count = static_cast<double>(moments.count);
+  std::vector<double> all = {share.is_empty ? 0 : count};
+  for (size_t c = 0; c < sums.size(); ++c) {
+    const double origin = origins[c];
+    all.push_back(sums[c].sum + count * origin);
+    all.push_back(sums[c].square + origin * (2 * sums[c].sum + count * origin));
+  }
+  if (share.is_empty) std::fill(all.begin(), all.end(), 0.0);
+  share.ranks->AllReduceSum(all);
+  moments.count = static_cast<int64_t>(all[0]);
+  for (size_t c = 0; c < sums.size(); ++c) {
+    origins[c] = 0;
+    sums[c] = {all[1 + 2 * c], all[2 + 2 * c]};
+  }
+}
+
 }  // namespace
 
 Tensor BatchMoments::Mean() const { return ToTensor(mean, 1); }
@@ -39,6 +67,28 @@ Tensor BatchMoments::Mean() const { return ToTensor(mean, 1); }
 Tensor BatchMoments::UnbiasedVariance() const {
   const auto n = static_cast<double>(count);
   return ToTensor(variance, n / (n - 1));
+}
+
+void JoinMoments(const Node& node, OpInputs inputs, const BatchShare& share,
+                 std::span<float> origins, std::span<PlaneSums> sums, BatchMoments& moments) {
+  if (!share.IsWhole()) AddUpMoments(share, origins, sums, moments);
+  if (moments.count >= 2) return;
+  FailNode(node,
+           "input {} has one value a channel, of which training takes no variance; use a larger "
+           "batch",
+           inputs[0]->shape().ToString());
+}
+
+void JoinSums(const BatchShare& share, std::span<PlaneSums> sums) {
+  if (share.IsWhole()) return;
+  std::vector<double> all;
+  for (const PlaneSums& of_channel : sums) {
+    all.push_back(of_channel.sum);
+    all.push_back(of_channel.square);
+  }
+  if (share.is_empty) std::fill(all.begin(), all.end(), 0.0);
+  share.ranks->AllReduceSum(all);
+  for (size_t c = 0; c < sums.size(); ++c) sums[c] = {all[2 * c], all[2 * c + 1]};
 }
 
 ChannelLine NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, double origin,
@@ -53,16 +103,20 @@ ChannelLine NormaliseChannel(const Node& node, OpInputs inputs, int64_t c, doubl
   return {static_cast<float>(scale), static_cast<float>((*inputs[2])[c] - mean * scale)};
 }
 
-InputGradient DifferentiateChannel(const Node& node, OpInputs inputs, int64_t c,
-                                   const BatchMoments& moments, const PlaneSums& sums,
-                                   OpOutputs grad_inputs) {
+void DifferentiateScale(const Node& node, int64_t c, const BatchMoments& moments,
+                        const PlaneSums& sums, OpOutputs grad_inputs) {
+  if (grad_inputs[1] != nullptr) {
+    (*grad_inputs[1])[c] = static_cast<float>(Dot(node, c, moments, sums));
+  }
+  if (grad_inputs[2] != nullptr) (*grad_inputs[2])[c] = static_cast<float>(sums.sum);
+}
+
+InputGradient DifferentiateInput(const Node& node, OpInputs inputs, int64_t c,
+                                 const BatchMoments& moments, const PlaneSums& sums) {
   const double mean = moments.mean[static_cast<size_t>(c)];
   const double inverse = InverseDeviation(node, moments.variance[static_cast<size_t>(c)]);
-  const double dot = (sums.square - sums.sum * mean) * inverse;
-  if (grad_inputs[1] != nullptr) (*grad_inputs[1])[c] = static_cast<float>(dot);
-  if (grad_inputs[2] != nullptr) (*grad_inputs[2])[c] = static_cast<float>(sums.sum);
   return GradientOfInput((*inputs[1])[c], inverse, mean, static_cast<double>(moments.count),
-                         sums.sum, dot);
+                         sums.sum, Dot(node, c, moments, sums));
 }
 
 }  // namespace sparsify

@@ -57,21 +57,25 @@ struct Blocks {
 
 }  // namespace
 
-void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, BatchMoments& moments,
-                                    Tensor& y) {
+void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, const BatchShare& share,
+                                    BatchMoments& moments, Tensor& y) {
   const Tensor& x = *inputs[0];
   const Blocks blocks(x);
-  const auto origins = [&](int64_t channel) { return x.data() + channel * blocks.area; };
-  const std::vector<PlaneSums> sums =
+  std::vector<float> origins;  // the first pixel: near the mean, squares lose nothing
+  for (int64_t c = 0; c < blocks.groups * kLanes; ++c) {
+    origins.push_back(x[c / kLanes * kLanes * blocks.area + c % kLanes]);
+  }
+  std::vector<PlaneSums> sums =
       blocks.SumChannels([&](int64_t at, int64_t channel, double* lanes, double* squares) {
-        LaneMoments(x.data() + at, origins(channel), blocks.area, lanes, squares);
+        LaneMoments(x.data() + at, origins.data() + channel, blocks.area, lanes, squares);
       });
+  JoinMoments(node, inputs, share, origins, sums, moments);
   std::vector<float> slopes(sums.size());
   std::vector<float> shifts(sums.size());
   for (size_t c = 0; c < sums.size(); ++c) {
     const auto channel = static_cast<int64_t>(c);
-    const float origin = origins(channel / kLanes * kLanes)[channel % kLanes];
-    const auto [slope, shift] = NormaliseChannel(node, inputs, channel, origin, sums[c], moments);
+    const auto [slope, shift] =
+        NormaliseChannel(node, inputs, channel, origins[c], sums[c], moments);
     slopes[c] = slope;
     shifts[c] = shift;
   }
@@ -82,25 +86,29 @@ void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, BatchMome
 }
 
 void BatchNormalizationTrainBackwardBlocked(const Node& node, OpInputs inputs,
-                                            const BatchMoments& moments, const Tensor& grad_y,
-                                            OpOutputs grad_inputs) {
+                                            const BatchShare& share, const BatchMoments& moments,
+                                            const Tensor& grad_y, OpOutputs grad_inputs) {
   const Tensor& x = *inputs[0];
   const Blocks blocks(x);
-  const std::vector<PlaneSums> sums =
+  std::vector<PlaneSums> sums =
       blocks.SumChannels([&](int64_t at, int64_t /*channel*/, double* lanes, double* dots) {
         LaneDots(grad_y.data() + at, x.data() + at, blocks.area, lanes, dots);
       });
+  for (size_t c = 0; c < sums.size(); ++c) {
+    DifferentiateScale(node, static_cast<int64_t>(c), moments, sums[c], grad_inputs);
+  }
+  if (grad_inputs[0] == nullptr) return;
+  JoinSums(share, sums);
   std::vector<LanePlanes> planes(static_cast<size_t>(blocks.groups));
   for (size_t c = 0; c < sums.size(); ++c) {
     const InputGradient of =
-        DifferentiateChannel(node, inputs, static_cast<int64_t>(c), moments, sums[c], grad_inputs);
+        DifferentiateInput(node, inputs, static_cast<int64_t>(c), moments, sums[c]);
     LanePlanes& group = planes[c / kLanes];
     group.slope[c % kLanes] = of.slope;
     group.along[c % kLanes] = of.along;
     group.center[c % kLanes] = of.center;
     group.shift[c % kLanes] = of.shift;
   }
-  if (grad_inputs[0] == nullptr) return;
   blocks.ForAll([&](int64_t /*block*/, int64_t at, int64_t channel) {
     CombineLanes(planes[static_cast<size_t>(channel / kLanes)], grad_y.data() + at, x.data() + at,
                  blocks.area, grad_inputs[0]->data() + at);

@@ -6,12 +6,13 @@
 
 namespace sparsify {
 
-/// BatchNormalizationTrain on blocks: writes y and the moments, whose count is given.
-void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, BatchMoments& moments,
-                                    Tensor& y);
+/// BatchNormalizationTrain on blocks: writes y and the moments, whose count is given as this
+/// process has it.
+void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, const BatchShare& share,
+                                    BatchMoments& moments, Tensor& y);
 /// BatchNormalizationTrainBackward on blocks.
 void BatchNormalizationTrainBackwardBlocked(const Node& node, OpInputs inputs,
-                                            const BatchMoments& moments, const Tensor& grad_y,
-                                            OpOutputs grad_inputs);
+                                            const BatchShare& share, const BatchMoments& moments,
+                                            const Tensor& grad_y, OpOutputs grad_inputs);
 
 }  // namespace sparsify

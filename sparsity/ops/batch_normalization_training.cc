@@ -1,5 +1,7 @@
 #include "sparsity/ops/batch_normalization_training.h"
 
+#include <vector>
+
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/batch_normalization_blocked.h"
 #include "sparsity/ops/node_check.h"
@@ -36,18 +38,26 @@ void Fill(const InputGradient& gradient, const float* x, const float* grad_y, in
   for (int64_t i = 0; i < count; ++i) grad_x[i] = a * grad_y[i] + (b * (x[i] - m) + c);
 }
 
-void TrainPlain(const Node& node, OpInputs inputs, BatchMoments& moments, Tensor& y) {
+void TrainPlain(const Node& node, OpInputs inputs, const BatchShare& share, BatchMoments& moments,
+                Tensor& y) {
   const Tensor& x = *inputs[0];
   const Planes planes(x);
+  std::vector<float> origins(static_cast<size_t>(planes.channels));
+  std::vector<PlaneSums> sums(origins.size());
   ParallelFor(planes.channels, [&](int64_t c) {
     const float origin = x[c * planes.area];  // near the mean: squares lose nothing
-    PlaneSums sums;
+    PlaneSums& of_channel = sums[static_cast<size_t>(c)];
     planes.ForChannel(c, [&](int64_t at) {
       const auto [sum, square] = PlaneMoments(x.data() + at, origin, planes.area);
-      sums.sum += sum;
-      sums.square += square;
+      of_channel.sum += sum;
+      of_channel.square += square;
     });
-    const ChannelLine line = NormaliseChannel(node, inputs, c, origin, sums, moments);
+    origins[static_cast<size_t>(c)] = origin;
+  });
+  JoinMoments(node, inputs, share, origins, sums, moments);
+  ParallelFor(planes.channels, [&](int64_t c) {
+    const auto at_c = static_cast<size_t>(c);
+    const ChannelLine line = NormaliseChannel(node, inputs, c, origins[at_c], sums[at_c], moments);
     planes.ForChannel(c, [&](int64_t at) {
       const float* in = x.data() + at;
       float* out = y.data() + at;
@@ -56,19 +66,24 @@ void TrainPlain(const Node& node, OpInputs inputs, BatchMoments& moments, Tensor
   });
 }
 
-void BackwardPlain(const Node& node, OpInputs inputs, const BatchMoments& moments,
-                   const Tensor& grad_y, OpOutputs grad_inputs) {
+void BackwardPlain(const Node& node, OpInputs inputs, const BatchShare& share,
+                   const BatchMoments& moments, const Tensor& grad_y, OpOutputs grad_inputs) {
   const Tensor& x = *inputs[0];
   const Planes planes(x);
+  std::vector<PlaneSums> sums(static_cast<size_t>(planes.channels));
   ParallelFor(planes.channels, [&](int64_t c) {
-    PlaneSums sums;
+    PlaneSums& of_channel = sums[static_cast<size_t>(c)];
     planes.ForChannel(c, [&](int64_t at) {
-      sums.sum += PlaneSum(grad_y.data() + at, planes.area);
-      sums.square += PlaneDot(grad_y.data() + at, x.data() + at, planes.area);
+      of_channel.sum += PlaneSum(grad_y.data() + at, planes.area);
+      of_channel.square += PlaneDot(grad_y.data() + at, x.data() + at, planes.area);
     });
+    DifferentiateScale(node, c, moments, of_channel, grad_inputs);
+  });
+  if (grad_inputs[0] == nullptr) return;
+  JoinSums(share, sums);
+  ParallelFor(planes.channels, [&](int64_t c) {
     const InputGradient gradient =
-        DifferentiateChannel(node, inputs, c, moments, sums, grad_inputs);
-    if (grad_inputs[0] == nullptr) return;
+        DifferentiateInput(node, inputs, c, moments, sums[static_cast<size_t>(c)]);
     planes.ForChannel(c, [&](int64_t at) {
       Fill(gradient, x.data() + at, grad_y.data() + at, planes.area, grad_inputs[0]->data() + at);
     });
@@ -77,31 +92,26 @@ void BackwardPlain(const Node& node, OpInputs inputs, const BatchMoments& moment
 
 }  // namespace
 
-BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y, bool blocked) {
-  const Tensor& x = *inputs[0];
-  const Planes planes(x);
+BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y, bool blocked,
+                                     const BatchShare& share) {
+  const Planes planes(*inputs[0]);
   BatchMoments moments;
   moments.count = planes.Count();
-  if (moments.count < 2) {
-    FailNode(node,
-             "input {} has one value a channel, of which training takes no variance; use a larger "
-             "batch",
-             x.shape().ToString());
-  }
   moments.mean.resize(static_cast<size_t>(planes.channels));
   moments.variance.resize(static_cast<size_t>(planes.channels));
   const auto train = blocked ? BatchNormalizationTrainBlocked : TrainPlain;
-  train(node, inputs, moments, y);
+  train(node, inputs, share, moments, y);
   return moments;
 }
 
 void BatchNormalizationTrainBackward(const Node& node, OpInputs inputs, const BatchMoments& moments,
-                                     const Tensor& grad_y, OpOutputs grad_inputs, bool blocked) {
+                                     const Tensor& grad_y, OpOutputs grad_inputs, bool blocked,
+                                     const BatchShare& share) {
   if (grad_inputs[3] != nullptr || grad_inputs[4] != nullptr) {
     FailNode(node, "running mean and variance play no part in training and have no gradient");
   }
   const auto backward = blocked ? BatchNormalizationTrainBackwardBlocked : BackwardPlain;
-  backward(node, inputs, moments, grad_y, grad_inputs);
+  backward(node, inputs, share, moments, grad_y, grad_inputs);
 }
 
 }  // namespace sparsify

@@ -184,7 +184,7 @@ void GraphPass::RunNode(int index) {
   }
   if (Trains(node)) {
     const BatchMoments& moments = moments_[index] =
-        BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x);
+        BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x, share_);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
   } else if (node.type == OpType::kConv && (blocks.y || bf16)) {
     BlockedConvForward(node, blocks, precision, inputs, outputs);
@@ -319,7 +319,7 @@ class GraphPass::BackwardPass {
     }
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
-                                      grad_inputs, blocks.x);
+                                      grad_inputs, blocks.x, pass_.share_);
     } else if (node.type == OpType::kConv && (blocks.y || precision == Precision::kBf16)) {
       BlockedConvBackward(node, blocks, precision, inputs, grad_outputs, grad_inputs);
     } else if (precision == Precision::kBf16) {

@@ -49,6 +49,12 @@ class GraphPass {
   void Forward(const std::map<ValueId, const Tensor*>& inputs,
                const std::map<ValueId, const Tensor*>& overrides);
 
+  /// From now on this process computes a share of every batch; to be called before each Forward.
+  /// Batch norm in training then has the moments of the whole batch. Gradients of parameters are
+  /// those of this share, to be added up by the caller; those of an empty share (whose inputs are
+  /// any that fit) mean nothing.
+  void Share(const BatchShare& share) { share_ = share; }
+
   /// An activation that was made in the last Forward, inner ones included. Not to be called by
   /// several threads at once.
   const Tensor& Output(ValueId id) const;
@@ -93,6 +99,7 @@ class GraphPass {
   SpareTensors spare_;                              // of gradients of earlier passes
   std::map<int, BatchMoments> moments_;             // by node
   std::vector<BatchStatistics> batch_statistics_;
+  BatchShare share_;
   int64_t input_elements_ = 0;
   bool has_forward_ = false;
 };

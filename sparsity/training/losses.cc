@@ -62,7 +62,7 @@ void CheckLabels(const Tensor& logits, const std::vector<int64_t>& labels) {
 }  // namespace
 
 double CrossEntropy(const Tensor& logits, const std::vector<int64_t>& labels,
-                    double label_smoothing, Tensor* gradient) {
+                    double label_smoothing, Tensor* gradient, int64_t batch) {
   CheckRows("cross-entropy", logits);
   CheckLabels(logits, labels);
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
@@ -71,7 +71,7 @@ double CrossEntropy(const Tensor& logits, const std::vector<int64_t>& labels,
   if (gradient != nullptr) gradient->Resize(logits.shape());
   const int64_t rows = logits.shape()[0];
   const int64_t classes = logits.shape()[1];
-  const double share = 1 / static_cast<double>(rows);
+  const double share = 1 / static_cast<double>(batch > 0 ? batch : rows);
   const double everywhere = label_smoothing / static_cast<double>(classes);
   const double sum = SumOverRows(rows, [&](int64_t row) {
     const std::vector<double> log_p = LogSoftmax(Row(logits, row), 1);
@@ -89,7 +89,7 @@ double CrossEntropy(const Tensor& logits, const std::vector<int64_t>& labels,
 }
 
 double DistillationLoss(const Tensor& student, const Tensor& teacher, double temperature,
-                        double weight, Tensor* gradient) {
+                        double weight, Tensor* gradient, int64_t batch) {
   if (student.shape() != teacher.shape()) {
     Fail("distillation", "the student's output has shape {}, the dense network's {}",
          student.shape().ToString(), teacher.shape().ToString());
@@ -101,7 +101,7 @@ double DistillationLoss(const Tensor& student, const Tensor& teacher, double tem
          gradient->shape().ToString(), student.shape().ToString());
   }
   const int64_t classes = student.shape()[1];
-  const double share = weight / static_cast<double>(student.shape()[0]);
+  const double share = weight / static_cast<double>(batch > 0 ? batch : student.shape()[0]);
   const auto slope = share * temperature;  // T² of the loss, 1/T of the logits
   const double sum = SumOverRows(student.shape()[0], [&](int64_t row) {
     const std::vector<double> log_q = LogSoftmax(Row(student, row), temperature);

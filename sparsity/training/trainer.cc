@@ -13,6 +13,7 @@
 #include "sparsity/base/text.h"
 #include "sparsity/ops/graph_pass.h"
 #include "sparsity/training/clip.h"
+#include "sparsity/training/data_parallel.h"
 #include "sparsity/training/losses.h"
 #include "sparsity/training/network_parameters.h"
 #include "sparsity/training/training_batches.h"
@@ -42,6 +43,7 @@ class Training {
  public:
   Training(const TrainingTask& task, const TrainingOptions& options)
       : task_(task),
+        ranks_(task.ranks != nullptr ? *task.ranks : alone_),
         options_(options),
         input_(task.graph.inputs[0].value),
         scores_(ScoresOf(task.graph)),
@@ -67,7 +69,9 @@ class Training {
   void MakeSteps();
   const Batch& NextBatch(TrainingBatches& batches);
   void Step(const Batch& batch);
+  const Tensor& BlankImage();
   void Loss(const Batch& batch);
+  double LossOfRows(const Batch& batch);
   std::string FirstNotFinite(const Batch& batch) const;
   void CheckGradients() const;
   [[noreturn]] void FailNotFinite(int64_t step, const std::string& what) const;
@@ -80,6 +84,8 @@ class Training {
   void Time(const char* phase, const Body& body);
 
   const TrainingTask& task_;
+  Communicator alone_;
+  Communicator& ranks_;
   const TrainingOptions& options_;
   const ValueId input_;
   const ValueId scores_;
@@ -90,6 +96,8 @@ class Training {
   std::map<ValueId, Tensor> gradients_;
   Tensor grad_logits_;
   std::vector<int64_t> labels_;
+  int64_t batch_images_ = 0;  // of the batch, all ranks'
+  Tensor blank_;              // stands for the images where this rank has none
   int64_t step_ = 0;
   int64_t position_ = 0;
   std::vector<TrainingRow> rows_;
@@ -124,11 +132,13 @@ void Training::Start() {
     position_ = start.position;
   }
   if (task_.rule != nullptr) task_.rule->Begin(parameters_.weights(), task_.steps);
-  if (!continued) return;
-  if (task_.rule != nullptr) task_.rule->SetState(start.rule);
-  step_ = start.step;
-  rows_ = start.rows;
-  sums_ = start.since_row;
+  if (continued) {
+    if (task_.rule != nullptr) task_.rule->SetState(start.rule);
+    step_ = start.step;
+    rows_ = start.rows;
+    sums_ = start.since_row;
+  }
+  if (ranks_.Size() > 1) CheckSameState(ranks_, State(), fmt::format("before step {}", step_ + 1));
 }
 
 TrainingState Training::State() const {
@@ -150,20 +160,25 @@ TrainingState Training::State() const {
 
 void Training::SaveIfDue(bool force) {
   if (task_.state_path.empty()) return;
-  if (!force && SecondsSince(last_save_) < options_.save_interval) return;
-  Time("save", [&] { SaveTrainingState(State(), task_.state_path); });
+  if (!force && !ranks_.FirstDecides(SecondsSince(last_save_) >= options_.save_interval)) return;
+  Time("save", [&] {
+    const TrainingState state = State();
+    CheckSameState(ranks_, state, fmt::format("after step {}", step_));
+    if (ranks_.IsFirst()) SaveTrainingState(state, task_.state_path);
+  });
   last_save_ = Clock::now();
   saved_step_ = step_;
 }
 
-// The next batch that has images, all of them where the network fixes their number.
+// This rank's rows of the next batch that has images, all of them where the network fixes their
+// number.
 const Batch& Training::NextBatch(TrainingBatches& batches) {
   const bool whole = task_.graph.inputs[0].shape[0] >= 0;
   for (int64_t seen = 0; seen < task_.data.size() + options_.batch; seen += options_.batch) {
     const Batch& batch = batches.Next();
-    const auto count = std::ssize(batch.labels);
-    const bool taken = count > 0 && (!whole || count == options_.batch);
-    left_out_ += taken ? options_.batch - count : options_.batch;
+    batch_images_ = ranks_.Sum(std::ssize(batch.labels));
+    const bool taken = batch_images_ > 0 && (!whole || batch_images_ == options_.batch);
+    left_out_ += taken ? options_.batch - batch_images_ : options_.batch;
     if (taken) return batch;
   }
   Fail("data.training", "in a whole pass over {} images there is no batch {}", task_.data.size(),
@@ -171,8 +186,26 @@ const Batch& Training::NextBatch(TrainingBatches& batches) {
              : std::string("with an image that is not broken"));
 }
 
-// Labels in the network's numbering, then the loss of the batch, with its gradient.
+// The loss of the batch, with the gradient of this rank's rows.
 void Training::Loss(const Batch& batch) {
+  double sums[] = {0, 0};  // loss, correct
+  if (batch.labels.empty()) {
+    grad_logits_.Resize(pass_.Output(scores_).shape());
+    grad_logits_.Fill(0);
+  } else {
+    sums[0] = LossOfRows(batch);
+    if (!std::isfinite(sums[0])) FailNotFinite(step_ + 1, FirstNotFinite(batch));
+    sums[1] = static_cast<double>(CountCorrect(pass_.Output(scores_), labels_));
+  }
+  ranks_.AllReduceSum(sums);
+  ++sums_.steps;
+  sums_.loss += sums[0];
+  sums_.correct += static_cast<int64_t>(sums[1]);
+  sums_.images += batch_images_;
+}
+
+// Labels in the network's numbering, then the rows' part of the batch's loss, with its gradient.
+double Training::LossOfRows(const Batch& batch) {
   const Tensor& logits = pass_.Output(scores_);
   const int64_t classes = logits.size() / std::ssize(batch.labels);
   labels_ = batch.labels;
@@ -188,17 +221,14 @@ void Training::Loss(const Batch& batch) {
          "data.transform.label_offset and the labels",
          label, task_.label_offset, labels_[n], classes, classes - 1);
   }
-  double loss = CrossEntropy(logits, labels_, options_.label_smoothing, &grad_logits_);
+  double loss =
+      CrossEntropy(logits, labels_, options_.label_smoothing, &grad_logits_, batch_images_);
   if (teacher_) {
     loss += DistillationLoss(logits, teacher_->Output(ScoresOf(*task_.teacher)),
                              options_.distillation->temperature, options_.distillation->weight,
-                             &grad_logits_);
+                             &grad_logits_, batch_images_);
   }
-  if (!std::isfinite(loss)) FailNotFinite(step_ + 1, FirstNotFinite(batch));
-  ++sums_.steps;
-  sums_.loss += loss;
-  sums_.correct += CountCorrect(logits, labels_);
-  sums_.images += std::ssize(labels_);
+  return loss;
 }
 
 // What the loss was computed from, the earliest first.
@@ -278,18 +308,31 @@ void Training::Step(const Batch& batch) {
       }
     });
   }
-  if (teacher_) {
-    Time("teacher", [&] {
-      teacher_->Forward({{task_.teacher->inputs[0].value, &batch.images}}, {});
-    });
+  const bool has_rows = !batch.labels.empty();
+  const Tensor& images = has_rows ? batch.images : BlankImage();
+  if (teacher_ && has_rows) {
+    Time("teacher", [&] { teacher_->Forward({{task_.teacher->inputs[0].value, &images}}, {}); });
   }
-  Time("forward", [&] { pass_.Forward({{input_, &batch.images}}, parameters_.Overrides()); });
+  pass_.Share({&ranks_, !has_rows});
+  Time("forward", [&] { pass_.Forward({{input_, &images}}, parameters_.Overrides()); });
   Loss(batch);
   Time("backward", [&] { pass_.Backward({{scores_, &grad_logits_}}, gradients_); });
+  Time("exchange", [&] { SumGradients(ranks_, has_rows, gradients_); });
   Time("update", [&] {
     Update(info);
     UpdateStatistics();
   });
+}
+
+// A rank without images goes through the step on this one, which counts for nothing.
+const Tensor& Training::BlankImage() {
+  if (blank_.empty()) {
+    std::vector<int64_t> dims = task_.data.image_shape().dims();
+    dims.insert(dims.begin(), 1);
+    blank_.Resize(Shape(dims));
+    blank_.Fill(0);
+  }
+  return blank_;
 }
 
 void Training::AddRow() {
@@ -313,14 +356,15 @@ void Training::AddRow() {
 }
 
 void Training::MakeSteps() {
-  TrainingBatches batches(task_.data, options_.batch, options_.augment, task_.seed, position_);
+  TrainingBatches batches(task_.data, options_.batch, options_.augment, task_.seed, position_,
+                          RowsOfRank(options_.batch, ranks_));
   std::optional<Progress> progress;
   if (!task_.title.empty()) progress.emplace(task_.title, task_.steps - step_);
   interval_ = Clock::now();
   while (step_ < task_.steps) {
-    if (InterruptRequested()) {
+    if (ranks_.AnyOf(InterruptRequested())) {
       SaveIfDue(true);
-      ThrowIfInterrupted();
+      ThrowInterrupted();
     }
     const Batch* batch = nullptr;
     Time("load", [&] { batch = &NextBatch(batches); });
@@ -336,7 +380,7 @@ void Training::MakeSteps() {
 TrainingResult Training::Run() {
   Start();
   if (step_ < task_.steps) MakeSteps();
-  if (left_out_ > 0) {
+  if (left_out_ > 0 && ranks_.IsFirst()) {
     Warn(
         "training: {} times an image was left out of a batch because it, or one beside it, is "
         "broken",
@@ -345,6 +389,7 @@ TrainingResult Training::Run() {
   TrainingResult result;
   if (task_.rule != nullptr) task_.rule->Finish(parameters_.weights());
   result.state = State();
+  CheckSameState(ranks_, result.state, "at the end");
   parameters_.Bake();
   result.masks = parameters_.Masks();
   result.seconds = seconds_;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sparsity/base/communicator.h"
 #include "sparsity/data/dataset.h"
 #include "sparsity/graph/graph.h"
 #include "sparsity/graph/layers.h"
@@ -43,6 +44,12 @@ struct TrainingTask {
   std::string state_path = {};
   /// Called with all rows so far after each new one; may be empty.
   std::function<void(const std::vector<TrainingRow>& rows)> on_row = {};
+
+  /// Several processes that make the steps together, each computing its rows of every batch, with
+  /// the same task (data, seed, start …); null: alone. The batch norm's moments, loss and gradients
+  /// are those of the whole batch, so that the result is that of one process to rounding, and the
+  /// same bits on every rank. Rank 0 saves the state.
+  Communicator* ranks = nullptr;
 };
 
 struct TrainingResult {
@@ -58,8 +65,8 @@ struct TrainingResult {
 /// network or run, on a label outside the network's classes or a missing one (naming the image),
 /// when all images are broken, when a loss, gradient or parameter is not finite (naming the step
 /// and the first image, layer or parameter that is not; the last saved state stays), and what the
-/// operators, the rule and the dataset throw. On Ctrl-C the state is saved before
-/// Error(kInterrupted) goes out.
+/// operators, the rule and the dataset throw. On Ctrl-C (of any rank) the state is saved before
+/// Error(kInterrupted) goes out. An Error of one rank leaves the others waiting: end them.
 TrainingResult Train(const TrainingTask& task, const TrainingOptions& options);
 
 }  // namespace sparsify

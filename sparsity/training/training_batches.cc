@@ -10,9 +10,11 @@
 namespace sparsify {
 
 TrainingBatches::TrainingBatches(const Dataset& data, int64_t batch,
-                                 const Augmentation& augmentation, uint64_t seed, int64_t position)
+                                 const Augmentation& augmentation, uint64_t seed, int64_t position,
+                                 BatchRows rows)
     : data_(data),
       batch_size_(batch),
+      rows_(rows),
       augmentation_(augmentation),
       seed_(seed),
       asynchronous_(Threads() > 1),
@@ -25,7 +27,7 @@ TrainingBatches::TrainingBatches(const Dataset& data, int64_t batch,
 void TrainingBatches::StartLoading() {
   std::vector<int64_t> indices;
   std::vector<View> views;
-  for (int64_t at = position_; at < position_ + batch_size_; ++at) {
+  for (int64_t at = position_ + rows_.begin; at < position_ + rows_.end; ++at) {
     indices.push_back(order_.At(at));
     Random random(seed_, static_cast<uint64_t>(at));
     views.push_back(augmentation_.Draw(random));

@@ -87,6 +87,22 @@ void NotePrecision(const TrainingTask& task, const TrainingOptions& options) {
        others);
 }
 
+// Where ranks take parts of a batch, networks must take any number of images.
+void CheckRanks(const TrainingTask& task, const TrainingOptions& options) {
+  if (task.ranks == nullptr || task.ranks->Size() == 1) return;
+  for (const Graph* graph : {static_cast<const Graph*>(&task.graph), task.teacher}) {
+    if (graph == nullptr || graph->inputs[0].shape[0] < 0) continue;
+    FailUsage(graph->name,
+              "fixes the batch size to {}, but each of {} ranks computes a part of a batch; export "
+              "it with a free batch dimension, or train without mpirun",
+              graph->inputs[0].shape[0], task.ranks->Size());
+  }
+  if (options.batch < task.ranks->Size() && task.ranks->IsFirst()) {
+    Warn("training.batch: {} images for {} ranks; some have nothing to do", options.batch,
+         task.ranks->Size());
+  }
+}
+
 }  // namespace
 
 ValueId ScoresOf(const Graph& graph) {
@@ -106,6 +122,8 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   CheckPrecision(options);
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
+  CheckRanks(task, options);
+  if (task.ranks != nullptr && !task.ranks->IsFirst()) return;  // one says it
   if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
     Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
   }

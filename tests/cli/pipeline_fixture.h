@@ -70,8 +70,7 @@ class PipelineTest : public ::testing::Test {
     WriteModel(folder_);
   }
 
-  /// Runs and returns what went to standard output.
-  std::string Run(const std::vector<std::string>& sets = {}, RunRequest request = {}) {
+  OptionsDocument Document(const std::vector<std::string>& sets) const {
     OptionsDocument document =
         OptionsDocument::FromText(fmt::format("model: {{path: {}}}\n"
                                               "data:\n"
@@ -86,6 +85,12 @@ class PipelineTest : public ::testing::Test {
                                               folder_.Path("labels.idx"), files_.folder()),
                                   "f.yaml");
     for (const std::string& set : sets) document.Set(set);
+    return document;
+  }
+
+  /// Runs and returns what went to standard output.
+  std::string Run(const std::vector<std::string>& sets = {}, RunRequest request = {}) {
+    const OptionsDocument document = Document(sets);
     ::testing::internal::CaptureStdout();
     try {
       RunPipeline(ReadRunConfig(document), document, request);

@@ -26,7 +26,8 @@ set(door_dnnl ops executor)
 set(door_oneapi ops executor)
 set(door_immintrin.h executor)
 set(door_xbyak executor)
-set(doors hdf5.h yaml-cpp google/protobuf dnnl oneapi immintrin.h xbyak)
+set(door_mpi.h base)
+set(doors hdf5.h yaml-cpp google/protobuf dnnl oneapi immintrin.h xbyak mpi.h)
 
 set(problems "")
 file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/sparsity/*.h ${ROOT}/sparsity/*.cc

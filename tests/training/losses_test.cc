@@ -136,6 +136,30 @@ TEST(CrossEntropy, SaysWhatDoesNotFit) {
             "image");
 }
 
+TEST(Losses, OfSharesAddUpToTheBatchs) {
+  Random random(8);
+  const Tensor logits = RandomTensor(random, {5, 3});
+  const Tensor teacher = RandomTensor(random, {5, 3});
+  const std::vector<int64_t> labels = {0, 2, 1, 1, 0};
+  const auto losses = [&](int64_t begin, int64_t end, int64_t batch, Tensor& gradient) {
+    Tensor rows({end - begin, 3});
+    Tensor taught({end - begin, 3});
+    std::copy_n(logits.data() + begin * 3, rows.size(), rows.data());
+    std::copy_n(teacher.data() + begin * 3, rows.size(), taught.data());
+    const std::vector<int64_t> own(labels.begin() + begin, labels.begin() + end);
+    return CrossEntropy(rows, own, 0.1, &gradient, batch) +
+           DistillationLoss(rows, taught, 2, 0.5, &gradient, batch);
+  };
+  Tensor whole;
+  const double loss = losses(0, 5, 0, whole);
+  Tensor first;
+  Tensor second;
+  EXPECT_NEAR(losses(0, 2, 5, first) + losses(2, 5, 5, second), loss, 1e-12);
+  for (int64_t i = 0; i < whole.size(); ++i) {
+    EXPECT_FLOAT_EQ(i < 6 ? first[i] : second[i - 6], whole[i]);
+  }
+}
+
 TEST(DistillationLoss, IsTheDivergenceOfThePredictionsWithItsGradient) {
   Random random(1);
   const Tensor student = RandomTensor(random, {kRows, kClasses, 1, 1});

@@ -54,6 +54,24 @@ TEST_P(TrainingBatchesTest, BeginsAnywhereWithTheSameViews) {
   EXPECT_EQ(std::memcmp(both.images.data() + 3 * 256, whole[1].data(), sizeof(float) * 3 * 256), 0);
 }
 
+TEST_P(TrainingBatchesTest, RowsOfABatchAreThoseOfTheWhole) {
+  const FormulaImages data(10, {1, 16, 16});
+  const Augmentation views = {.min_area = 0.5};
+  TrainingBatches whole(data, 5, views, 7, 10);
+  TrainingBatches rows(data, 5, views, 7, 10, {2, 4});
+  TrainingBatches none(data, 5, views, 7, 10, {3, 3});
+  for (int i = 0; i < 4; ++i) {
+    const Batch& all = whole.Next();
+    const Batch& part = rows.Next();
+    EXPECT_THAT(part.indices, ElementsAre(all.indices[2], all.indices[3]));
+    EXPECT_EQ(part.labels.size(), 2U);
+    EXPECT_EQ(std::memcmp(part.images.data(), all.images.data() + 2 * 256, sizeof(float) * 512), 0);
+    EXPECT_TRUE(none.Next().labels.empty());
+    EXPECT_EQ(rows.position(), whole.position());
+    EXPECT_EQ(none.position(), whole.position());
+  }
+}
+
 TEST_P(TrainingBatchesTest, LeavesOutBrokenImages) {
   FormulaImages data(10);
   data.broken = {6, 4, 8, 3, 2, 0};

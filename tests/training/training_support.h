@@ -132,7 +132,8 @@ struct TinyRun {
                             .title = {},
                             .start = start,
                             .state_path = state_path,
-                            .on_row = on_row},
+                            .on_row = on_row,
+                            .ranks = ranks},
                            options);
   }
 
@@ -154,6 +155,7 @@ struct TinyRun {
   std::optional<TrainingState> start;
   std::string state_path;
   std::function<void(const std::vector<TrainingRow>&)> on_row;
+  Communicator* ranks = nullptr;
 };
 
 inline bool SameBits(const Tensor& a, const Tensor& b) {
