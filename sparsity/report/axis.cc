@@ -72,7 +72,7 @@ Axis NiceAxis(double low, double high, int wanted) {
 
 Axis LogAxis(double low, double high) {
   constexpr double kSlack = 1e-9;
-  constexpr size_t kMostTicks = 7;
+  constexpr size_t kMostTicks = 10;
   Axis axis;
   axis.logarithmic = true;
   for (const std::vector<double>& factors : {std::vector<double>{1, 2, 5}, {1}}) {

@@ -28,7 +28,7 @@ Axis NiceAxis(double low, double high, int wanted);
 Axis DataAxis(const std::vector<double>& values, int wanted, double margin, double min_gap);
 
 /// A logarithmic axis for 0 < low ≤ high: ends at ticks that enclose them, at 1, 2 and 5 times
-/// powers of ten, or at powers of ten alone where that would be more than seven.
+/// powers of ten, or at powers of ten alone where that would be more than ten.
 Axis LogAxis(double low, double high);
 
 }  // namespace sparsify

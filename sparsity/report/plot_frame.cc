@@ -232,7 +232,8 @@ PlotFrame DrawFrame(const Plot& plot) {
     widest = std::max(widest, TextWidth(frame.y.Label(tick), kTickSize));
   }
   frame.left = kMargin + widest + 10 + (plot.y_label.empty() ? 0 : 18);
-  frame.right = kPlotWidth - kMargin;
+  // A logarithmic axis has a label at its very end.
+  frame.right = kPlotWidth - kMargin - (plot.logarithmic ? 12 : 0);
 
   CategoryStyle categories;
   if (plot.bars) {
