@@ -1,6 +1,10 @@
 #include "sparsity/base/processor.h"
 
+#include <sched.h>
+
+#include <algorithm>
 #include <fstream>
+#include <thread>
 
 namespace sparsify {
 
@@ -22,6 +26,12 @@ std::string ProcessorName() {
     if (std::string name = ValueInFile("/proc/cpuinfo", key, ':'); !name.empty()) return name;
   }
   return "unknown";
+}
+
+int UsableProcessors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace sparsify

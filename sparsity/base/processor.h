@@ -9,6 +9,9 @@ namespace sparsify {
 /// The model, or "unknown".
 std::string ProcessorName();
 
+/// How many this process may run on; at least 1.
+int UsableProcessors();
+
 /// The value of the first line "key<blanks><separator>value" of a text file, or "".
 std::string ValueInFile(const std::string& path, std::string_view key, char separator);
 

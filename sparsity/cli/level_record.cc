@@ -1,5 +1,6 @@
 #include "sparsity/cli/level_record.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "sparsity/base/error.h"
@@ -14,6 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 using Cells = std::vector<std::string>;
+
+/// One more whenever the columns of a table change: cells are kept without their names.
+constexpr int64_t kFormat = 2;
 
 void AppendRows(const Cells& cells, CsvTable& table) {
   const size_t columns = table.header.size();
@@ -40,6 +44,7 @@ void CheckCells(const Cells& cells, const Cells& columns, const std::string& pat
 }  // namespace
 
 void LevelRecord::VisitFields(OptionVisitor& v) {
+  v.Field("format", format, {.min = 0}, "version of the columns");
   v.Field("sparsity", sparsity, {.min = 0, .max = 100, .max_open = true}, "percent, 0: dense");
   v.Field("checkpoint_bytes", checkpoint_bytes, {.min = 0}, "size of the checkpoint");
   v.Field("accuracy", accuracy, "cells of accuracy.csv");
@@ -52,6 +57,7 @@ void LevelRecord::VisitFields(OptionVisitor& v) {
 
 void WriteRecord(const LevelRecord& record, const std::string& path) {
   LevelRecord copy = record;
+  copy.format = kFormat;
   WriteFileAtomically(path, ResolvedYaml(Fields(copy)));
 }
 
@@ -59,6 +65,11 @@ std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string
   if (!fs::exists(path)) return std::nullopt;
   LevelRecord record;
   OptionsDocument::FromFile(path).Read(record);
+  if (record.format != kFormat) {
+    Fail(path,
+         "written by another version, its tables have other columns; remove the file to redo "
+         "this level");
+  }
   CheckCells(record.accuracy, AccuracyColumns(), path, "accuracy");
   CheckCells(record.layers, LayerColumns(), path, "layers");
   CheckCells(record.speedup, SpeedupColumns(), path, "speedup");
@@ -81,19 +92,40 @@ const Cells& AccuracyColumns() {
 }
 
 const Cells& LayerColumns() {
-  static const Cells columns = {"sparsity",   "layer",         "shape",    "macs",
-                                "parameters", "requested",     "achieved", "skipped",
-                                "kernel",     "dense_time_ms", "time_ms",  "stayed_dense"};
+  static const Cells columns = {"sparsity",   "layer",         "shape",        "macs",
+                                "parameters", "requested",     "achieved",     "skipped",
+                                "kernel",     "dense_time_ms", "time_ms",      "stayed_dense",
+                                "speedup",    "gflops",        "peak_percent", "flop_per_byte"};
   return columns;
 }
 
 const Cells& SpeedupColumns() {
-  static const Cells columns = {
-      "network",     "batch",        "threads",       "precision",      "isa",
-      "sparsity",    "DAGs",         "time_ms",       "speedup",        "memory_size_MB",
-      "blob_MB",     "bandwidth_MB", "dense_time_ms", "time_min_ms",    "dense_time_min_ms",
-      "speedup_min", "max_error",    "steal_percent", "direct_time_ms", "speedup_direct",
-      "dense_layers"};
+  static const Cells columns = {"network",
+                                "batch",
+                                "threads",
+                                "precision",
+                                "isa",
+                                "sparsity",
+                                "DAGs",
+                                "time_ms",
+                                "speedup",
+                                "memory_size_MB",
+                                "blob_MB",
+                                "bandwidth_MB",
+                                "dense_time_ms",
+                                "time_min_ms",
+                                "dense_time_min_ms",
+                                "speedup_min",
+                                "max_error",
+                                "steal_percent",
+                                "direct_time_ms",
+                                "speedup_direct",
+                                "dense_layers",
+                                "peak_gflops",
+                                "peak_GB_per_s",
+                                "streams",
+                                "images_per_second",
+                                "dense_images_per_second"};
   return columns;
 }
 
@@ -114,11 +146,17 @@ const Cells& TimesColumns() {
   return columns;
 }
 
-const Cells& SpeedupSummaryColumns() {
-  static const Cells columns = {"sparsity", "batch",          "threads", "precision",
-                                "isa",      "DAGs",           "time_ms", "dense_time_ms",
-                                "speedup",  "memory_size_MB", "blob_MB", "bandwidth_MB"};
-  return columns;
+CsvTable SpeedupSummary(const CsvTable& speedup) {
+  Cells columns = {"sparsity", "batch",          "threads", "precision",
+                   "isa",      "DAGs",           "time_ms", "dense_time_ms",
+                   "speedup",  "memory_size_MB", "blob_MB", "bandwidth_MB"};
+  const size_t streams = speedup.Column("streams");
+  if (std::any_of(speedup.rows.begin(), speedup.rows.end(),
+                  [&](const Cells& row) { return row[streams] != "1"; })) {
+    columns.insert(columns.begin() + 3, "streams");
+    columns.insert(columns.end(), {"images_per_second", "dense_images_per_second"});
+  }
+  return SelectColumns(speedup, columns);
 }
 
 CsvTable AccuracyTable(const std::vector<LevelRecord>& records) {

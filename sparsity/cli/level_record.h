@@ -13,6 +13,7 @@
 namespace sparsify {
 
 struct LevelRecord {
+  int64_t format = 0;                 // of the cells; WriteRecord sets it
   double sparsity = 0;                // percent as requested; 0: the dense network
   int64_t checkpoint_bytes = 0;       // 0: no checkpoint
   std::vector<std::string> accuracy;  // cells of rows of accuracy.csv, and so on
@@ -28,7 +29,8 @@ struct LevelRecord {
 void WriteRecord(const LevelRecord& record, const std::string& path);
 
 /// The record, or nothing when the level has to be done (again): there is no record, or its
-/// checkpoint is missing or has another size (said with a warning). A damaged record throws.
+/// checkpoint is missing or has another size (said with a warning). A damaged record and one with
+/// the columns of another version throw.
 std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string& checkpoint_path);
 
 /// Headers of the tables.
@@ -46,7 +48,8 @@ CsvTable SpeedupTable(const std::vector<LevelRecord>& records);
 CsvTable RepairTable(const std::vector<LevelRecord>& records);
 CsvTable TrainingTable(const std::vector<LevelRecord>& records);
 CsvTable TimesTable(const std::vector<LevelRecord>& records);
-/// The columns of the speed-up table that fit a terminal or a page.
-const std::vector<std::string>& SpeedupSummaryColumns();
+/// The columns of the speed-up table that fit a terminal or a page; those of throughput where a
+/// row has several streams.
+CsvTable SpeedupSummary(const CsvTable& speedup);
 
 }  // namespace sparsify

@@ -3,11 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/run_folder.h"
+#include "sparsity/executor/layer_rate.h"
 
 namespace sparsify {
 namespace {
@@ -57,7 +59,12 @@ std::vector<std::string> SpeedupRow(const std::string& network, const SpeedRow& 
           fmt::format("{:.1f}", row.steal_percent),
           Milliseconds(row.direct.median_ms),
           fmt::format("{:.3f}", row.speedup_direct),
-          DenseLayers(row.plan)};
+          DenseLayers(row.plan),
+          fmt::format("{:.1f}", row.peak.gflops),
+          fmt::format("{:.1f}", row.peak.gigabytes_per_second),
+          fmt::format("{}", row.streams),
+          fmt::format("{:.2f}", row.ImagesPerSecond()),
+          fmt::format("{:.2f}", row.DenseImagesPerSecond())};
 }
 
 const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string& layer) {
@@ -69,23 +76,33 @@ const StepReport* FindStep(const std::vector<SpeedRow>& rows, const std::string&
   return found == steps.end() ? nullptr : &*found;
 }
 
+/// Speed-up, rate, percent of the peak and intensity of a layer; empty where it was not timed.
+std::vector<std::string> RateCells(const StepReport* step, const std::vector<SpeedRow>& rows) {
+  if (step == nullptr || step->time_ms <= 0) return {"", "", "", ""};
+  const double rate = Gigaflops(*step);
+  const double peak = rows.front().peak.gflops;
+  return {fmt::format("{:.3f}", KernelSpeedup(*step)), fmt::format("{:.2f}", rate),
+          peak > 0 ? fmt::format("{:.2f}", 100 * rate / peak) : "",
+          fmt::format("{:.3f}", FlopPerByte(*step))};
+}
+
 void WarnOfDisturbance(const SpeedRow& row) {
   if (!IsDisturbed(row)) return;
   Warn(
-      "batch {}, {} threads: other programs disturbed the timing (dense median {:.2f} ms, minimum "
+      "{}: other programs disturbed the timing (dense median {:.2f} ms, minimum "
       "{:.2f} ms; sparse {:.2f} and {:.2f} ms); the ratio of the minima, {:.2f}, is the better "
       "figure",
-      row.batch, row.threads, row.dense.median_ms, row.dense.min_ms, row.sparse.median_ms,
-      row.sparse.min_ms, row.speedup_min);
+      row.Name(), row.dense.median_ms, row.dense.min_ms, row.sparse.median_ms, row.sparse.min_ms,
+      row.speedup_min);
 }
 
 void WarnOfSlowdown(const SpeedRow& row) {
   constexpr double kNoise = 0.98;
   if (row.sparsity == 0 || row.speedup >= kNoise) return;
   Warn(
-      "{} % sparse is slower than dense at batch {}, {} threads: speed-up {:.2f} "
+      "{} % sparse is slower than dense at {}: speed-up {:.2f} "
       "(speedup.csv names the layers that stayed dense)",
-      FormatPercent(row.sparsity), row.batch, row.threads, row.speedup);
+      FormatPercent(row.sparsity), row.Name(), row.speedup);
 }
 
 }  // namespace
@@ -133,14 +150,17 @@ void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64
 std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent) {
   std::vector<SpeedRow> rows;
   if (!run.config.benchmark) return rows;
-  for (const int64_t batch : run.config.benchmark->batch) {
-    for (const int64_t threads : run.config.benchmark->threads) {
-      ThrowIfInterrupted();
-      SpeedRow row = MeasureSpeedup(graph, batch, static_cast<int>(threads), *run.config.benchmark);
-      row.sparsity = percent;
-      WarnOfDisturbance(row);
-      WarnOfSlowdown(row);
-      rows.push_back(std::move(row));
+  const BenchmarkOptions& options = *run.config.benchmark;
+  for (const int64_t batch : options.batch) {
+    for (const int64_t threads : options.threads) {
+      for (const int64_t streams : options.streams) {
+        ThrowIfInterrupted();
+        SpeedRow& row = rows.emplace_back(MeasureSpeedup(graph, batch, static_cast<int>(threads),
+                                                         options, static_cast<int>(streams)));
+        row.sparsity = percent;
+        WarnOfDisturbance(row);
+        WarnOfSlowdown(row);
+      }
     }
   }
   return rows;
@@ -189,7 +209,7 @@ std::vector<std::string> LayerCells(const PreparedRun& run, double percent,
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = run.layers[i];
     const StepReport* step = FindStep(rows, layer.name);
-    const std::vector<std::string> row = {
+    std::vector<std::string> row = {
         FormatPercent(percent),
         layer.name,
         layer.weight_shape.ToString(),
@@ -202,6 +222,7 @@ std::vector<std::string> LayerCells(const PreparedRun& run, double percent,
         step != nullptr && step->dense_time_ms > 0 ? Milliseconds(step->dense_time_ms) : "",
         step != nullptr && step->time_ms > 0 ? Milliseconds(step->time_ms) : "",
         step != nullptr ? step->reason : ""};
+    for (std::string& cell : RateCells(step, rows)) row.push_back(std::move(cell));
     cells.insert(cells.end(), row.begin(), row.end());
   }
   return cells;

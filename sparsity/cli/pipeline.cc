@@ -7,6 +7,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
+#include "sparsity/base/processor.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/rank_exchange.h"
@@ -24,7 +25,7 @@ void PrintResults(const PreparedRun& run, const std::vector<LevelRecord>& record
                   const RunFiles& files) {
   if (run.evaluation) Print(fmt::format("\n{}", FormatConsoleTable(AccuracyTable(records))));
   if (run.config.benchmark) {
-    const CsvTable table = SelectColumns(SpeedupTable(records), SpeedupSummaryColumns());
+    const CsvTable table = SpeedupSummary(SpeedupTable(records));
     Print(fmt::format("\n{}", FormatConsoleTable(table)));
   }
   std::vector<std::string> names;
@@ -54,6 +55,7 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   const std::vector<std::string> missing = MissingFeatures(config, document);
   if (!request.dry_run) RefuseMissingFeatures(missing);
   for (const std::string& line : UnusedSettings(config, document)) Note("{}", line);
+  if (config.benchmark) WarnOfCrowding(*config.benchmark, UsableProcessors());
   PreparedRun run = PrepareRun(config, document);
   run.ranks = &ranks;
   CheckSharing(run, document);

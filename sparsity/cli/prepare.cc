@@ -196,9 +196,9 @@ std::string DescribeMeasurements(const PreparedRun& run) {
                                        UsableBatch(run.model.graph, run.config.evaluation.batch))
                          : "evaluation  none (no data.evaluation)\n";
   if (const auto& b = run.config.benchmark) {
-    text += fmt::format("benchmark   batch [{}], threads [{}], {}, {} repetitions\n",
+    text += fmt::format("benchmark   batch [{}], threads [{}], streams [{}], {}, {} repetitions\n",
                         fmt::join(b->batch, ", "), fmt::join(b->threads, ", "),
-                        fmt::join(b->precision, ", "), b->repetitions);
+                        fmt::join(b->streams, ", "), fmt::join(b->precision, ", "), b->repetitions);
   } else {
     text += "benchmark   none\n";
   }

@@ -6,7 +6,9 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <utility>
 
+#include "sparsity/cli/roofline.h"
 #include "sparsity/cli/version.h"
 
 namespace sparsify {
@@ -32,14 +34,6 @@ Series ColumnSeries(const CsvTable& table, const std::string& x, const std::stri
   return series;
 }
 
-CsvTable RowsWhere(const CsvTable& table, const std::string& column, const std::string& value) {
-  CsvTable result = {table.header, {}};
-  for (const auto& row : table.rows) {
-    if (row[table.Column(column)] == value) result.rows.push_back(row);
-  }
-  return result;
-}
-
 ReportSection AccuracySection(const CsvTable& accuracy) {
   ReportSection section;
   section.heading = "Accuracy";
@@ -62,26 +56,46 @@ ReportSection AccuracySection(const CsvTable& accuracy) {
   return section;
 }
 
-/// One curve for each batch and thread count.
-std::vector<Series> SpeedupSeries(const CsvTable& speedup) {
-  std::map<std::string, CsvTable> groups;
-  std::vector<std::string> order;
+/// The rows of each batch, thread and stream count, named.
+std::vector<std::pair<std::string, CsvTable>> SpeedupGroups(const CsvTable& speedup) {
+  std::vector<std::pair<std::string, CsvTable>> groups;
   for (const auto& row : speedup.rows) {
-    const std::string label =
-        fmt::format("batch {}, {} threads, {}", row[speedup.Column("batch")],
-                    row[speedup.Column("threads")], row[speedup.Column("precision")]);
-    const auto [group, is_new] = groups.try_emplace(label, CsvTable{speedup.header, {}});
-    if (is_new) order.push_back(label);
+    const std::string& streams = row[speedup.Column("streams")];
+    const std::string label = fmt::format(
+        "batch {}, {} threads, {}{}", row[speedup.Column("batch")], row[speedup.Column("threads")],
+        row[speedup.Column("precision")], streams == "1" ? "" : ", " + streams + " streams");
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const auto& other) { return other.first == label; });
+    if (group == groups.end()) group = groups.insert(group, {label, {speedup.header, {}}});
     group->second.rows.push_back(row);
   }
-  std::vector<Series> series;
-  for (const std::string& label : order) {
-    series.push_back(ColumnSeries(groups[label], "sparsity", "speedup", label));
-  }
-  return series;
+  return groups;
 }
 
-ReportSection SpeedSection(const CsvTable& speedup) {
+Plot SpeedupPlot(const CsvTable& speedup) {
+  Plot plot;
+  plot.title = "Speed-up against sparsity";
+  plot.x_label = "sparsity, %";
+  plot.y_label = "speed-up over dense";
+  for (const auto& [label, rows] : SpeedupGroups(speedup)) {
+    plot.series.push_back(ColumnSeries(rows, "sparsity", "speedup", label));
+  }
+  return plot;
+}
+
+Plot LatencyPlot(const CsvTable& speedup) {
+  Plot plot;
+  plot.title = "Latency against sparsity";
+  plot.x_label = "sparsity, %";
+  plot.y_label = "median time, ms";
+  for (const auto& [label, rows] : SpeedupGroups(speedup)) {
+    plot.series.push_back(ColumnSeries(rows, "sparsity", "time_ms", "sparse, " + label));
+    plot.series.push_back(ColumnSeries(rows, "sparsity", "dense_time_ms", "dense, " + label));
+  }
+  return plot;
+}
+
+ReportSection SpeedSection(const CsvTable& speedup, const CsvTable& layers) {
   ReportSection section;
   section.heading = "Speed";
   if (speedup.rows.empty()) {
@@ -93,14 +107,17 @@ ReportSection SpeedSection(const CsvTable& speedup) {
       "in one process, outputs checked first. Above 1 the sparse network is faster. memory_size_MB "
       "is the constants as executed (weights with their indices, biases), blob_MB the peak of the "
       "activations, bandwidth_MB what one inference moves between memory and core. speedup.csv "
-      "has further columns, the layers that stayed dense among them.";
-  Plot plot;
-  plot.title = "Speed-up against sparsity";
-  plot.x_label = "sparsity, %";
-  plot.y_label = "speed-up over dense";
-  plot.series = SpeedupSeries(speedup);
-  section.plots.push_back(std::move(plot));
-  section.tables.emplace_back("speedup.csv", SelectColumns(speedup, SpeedupSummaryColumns()));
+      "has further columns, the layers that stayed dense among them. Where several streams run at "
+      "once the time is that of a run of all, the memory that of all.\n\n"
+      "A roofline has a dot for each layer, of the kernel chosen for it: multiplications and "
+      "additions executed a second (zeros skipped by a sparse kernel do not count) over those "
+      "executed for each byte of constants, inputs and outputs. The ceilings are measured: "
+      "multiply-adds on registers, and reading from beyond the last cache of a core. Winograd's "
+      "algorithm is counted as the direct one and may lie above the first, a layer whose data "
+      "stay in the cache above the second.";
+  section.plots = {SpeedupPlot(speedup), LatencyPlot(speedup)};
+  for (Plot& plot : RooflinePlots(layers, speedup)) section.plots.push_back(std::move(plot));
+  section.tables.emplace_back("speedup.csv", SpeedupSummary(speedup));
   return section;
 }
 
@@ -273,8 +290,10 @@ Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>&
   Report report;
   report.title = fmt::format("{}: sparsity, accuracy and speed", network);
   report.subtitle = fmt::format("sparsify {}", Version());
-  report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(SpeedupTable(records)),
-                     LayerSection(LayerTable(records), records)};
+  const CsvTable layers = LayerTable(records);
+  const CsvTable speedup = SpeedupTable(records);
+  report.sections = {AccuracySection(AccuracyTable(records)), SpeedSection(speedup, layers),
+                     LayerSection(layers, records)};
   if (!targets.rows.empty()) report.sections.push_back(TargetSection(targets));
   if (!curves.empty()) report.sections.push_back(SensitivitySection(curves));
   const CsvTable repair = RepairTable(records);
@@ -287,7 +306,9 @@ Report MakeRunReport(const std::string& network, const std::vector<LevelRecord>&
                              {},
                              {{"times.csv", TimesTable(records)}},
                              ""});
-  report.sections.push_back({"Machine", "", {}, {{"where this ran", MachineTable()}}, ""});
+  CsvTable machine = MachineTable();
+  for (auto& row : PeakRows(speedup)) machine.rows.push_back(std::move(row));
+  report.sections.push_back({"Machine", "", {}, {{"where this ran", std::move(machine)}}, ""});
   report.sections.push_back(
       {"Configuration", "Every key, defaults included.", {}, {}, configuration});
   return report;

@@ -39,9 +39,14 @@ void NoteSpeed(double percent, const std::vector<SpeedRow>& rows) {
       direct = fmt::format(" ({:.2f} over dense without Winograd's algorithm, {:.3f} ms)",
                            row.speedup_direct, row.direct.median_ms);
     }
-    Note("{}: batch {}, threads {}: {:.3f} ms, dense {:.3f} ms, speed-up {:.2f}{}",
-         LevelName(percent), row.batch, row.threads, row.sparse.median_ms, row.dense.median_ms,
-         row.speedup, direct);
+    std::string streams;
+    if (row.streams > 1) {
+      streams = fmt::format(", streams {}: {:.1f} images/s, dense {:.1f}", row.streams,
+                            row.ImagesPerSecond(), row.DenseImagesPerSecond());
+    }
+    Note("{}: batch {}, threads {}{}: {:.3f} ms, dense {:.3f} ms, speed-up {:.2f}{}",
+         LevelName(percent), row.batch, row.threads, streams, row.sparse.median_ms,
+         row.dense.median_ms, row.speedup, direct);
   }
 }
 

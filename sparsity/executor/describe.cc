@@ -1,6 +1,23 @@
 #include "sparsity/executor/describe.h"
 
+#include <vector>
+
 namespace sparsify {
+namespace {
+
+/// Of a step's operands and results in the layouts of its kernel.
+int64_t ActivationBytes(const FusedGraph& graph, const FusedStep& step, const KernelInfo& info) {
+  const auto bytes = [&](ValueId id, const Layout& layout) {
+    return LayoutBytes(layout, graph.shapes[static_cast<size_t>(id)]);
+  };
+  int64_t total = 0;
+  const std::vector<ValueId> operands = step.Operands();
+  for (size_t i = 0; i < operands.size(); ++i) total += bytes(operands[i], info.inputs[i]);
+  for (size_t i = 0; i < step.outputs.size(); ++i) total += bytes(step.outputs[i], info.outputs[i]);
+  return total;
+}
+
+}  // namespace
 
 double WeightSparsity(const FusedGraph& graph, const FusedStep& step) {
   if (step.weight == kNoValue) return 0;
@@ -23,6 +40,7 @@ StepReport DescribeCall(const FusedGraph& graph, const LoweredCall& call) {
   report.op = step.op;
   report.is_layer = step.is_layer;
   report.macs = step.macs;
+  report.activation_bytes = ActivationBytes(graph, step, call.kernel->info());
   report.winograd = step.winograd && report.kernel.starts_with("onednn");
   if (step.is_layer) report.sparsity = WeightSparsity(graph, step);
   return report;

@@ -1,7 +1,6 @@
 #include "sparsity/executor/measure.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -10,9 +9,9 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/base/log.h"
-#include "sparsity/base/random.h"
 #include "sparsity/executor/plan_cache.h"
 #include "sparsity/executor/stolen_time.h"
+#include "sparsity/executor/stream_timing.h"
 #include "sparsity/executor/thread_scope.h"
 #include "sparsity/graph/layers.h"
 #include "sparsity/ops/infer_shapes.h"
@@ -20,28 +19,6 @@
 
 namespace sparsify {
 namespace {
-
-constexpr uint64_t kInputSeed = 20240229;
-
-/// Random images of a plan's inputs, and memory for its outputs.
-struct Batch {
-  explicit Batch(const Plan& plan) {
-    Random random(kInputSeed);
-    for (const Shape& shape : plan.input_shapes()) {
-      Tensor& input = inputs.emplace_back(shape);
-      for (float& x : input.values()) x = static_cast<float>(random.Normal());
-      in.push_back(input.data());
-    }
-    for (const Shape& shape : plan.output_shapes()) {
-      out.push_back(outputs.emplace_back(shape).data());
-    }
-  }
-
-  std::vector<Tensor> inputs;
-  std::vector<Tensor> outputs;
-  std::vector<const float*> in;
-  std::vector<float*> out;
-};
 
 void CheckPrecision(const BenchmarkOptions& options) {
   for (const std::string& precision : options.precision) {
@@ -58,11 +35,16 @@ std::vector<Tensor> Reference(const Graph& graph, const std::vector<Tensor>& inp
   return Interpreter(graph).Run(pointers);
 }
 
-/// Runs the plan once and returns its error; throws when rounding cannot explain it.
-double Verify(const Graph& graph, const Plan& plan, Batch& batch,
+/// Runs all streams once and returns their largest error; throws when rounding cannot explain it.
+double Verify(const Graph& graph, StreamPlans& plans, int streams,
               const std::vector<Tensor>& expected, std::string_view which) {
-  plan.Run(batch.in, batch.out);
-  const double error = LargestError(batch.outputs, expected);
+  ThreadTeam team(streams);
+  plans.Run(team, 1);
+  ThrowIfInterrupted();
+  double error = 0;
+  for (const Batch& batch : plans.batches()) {
+    error = std::max(error, LargestError(batch.outputs, expected));
+  }
   const double tolerance = RoundingTolerance(graph);
   if (!(error <= tolerance)) {
     Fail(graph.name,
@@ -71,34 +53,6 @@ double Verify(const Graph& graph, const Plan& plan, Batch& batch,
          which, error, tolerance);
   }
   return error;
-}
-
-Timing Summary(std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  const size_t n = times.size();
-  const double median = n % 2 == 1 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
-  return {times.front(), median};
-}
-
-double RunTimed(const Plan& plan, Batch& batch) {
-  const auto start = std::chrono::steady_clock::now();
-  plan.Run(batch.in, batch.out);
-  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
-  return time.count();
-}
-
-/// A B C A B C …, after one run of each to warm up.
-std::vector<Timing> Interleave(const std::vector<const Plan*>& plans, Batch& batch,
-                               int64_t repetitions) {
-  std::vector<std::vector<double>> times(plans.size());
-  for (const Plan* plan : plans) RunTimed(*plan, batch);
-  for (int64_t i = 0; i < std::max<int64_t>(1, repetitions); ++i) {
-    ThrowIfInterrupted();
-    for (size_t p = 0; p < plans.size(); ++p) times[p].push_back(RunTimed(*plans[p], batch));
-  }
-  std::vector<Timing> timings;
-  for (std::vector<double>& of_plan : times) timings.push_back(Summary(std::move(of_plan)));
-  return timings;
 }
 
 bool UsesWinograd(const Plan& plan) {
@@ -127,16 +81,52 @@ void NoteCache(const Plan& plan, std::string_view which) {
   Note("{} plan: kernels as chosen in an earlier run ({})", which, plan.report().cached_in);
 }
 
+/// Times the layers of a plan that is dense throughout and was not tuned, where they run.
+void TimeLayers(const StreamPlans& plans, PlanReport& report) {
+  constexpr int kRepetitions = 3;
+  const auto is_untimed = [](const StepReport& step) { return step.is_layer && step.time_ms <= 0; };
+  if (std::none_of(report.steps.begin(), report.steps.end(), is_untimed)) return;
+  const Batch& batch = plans.batch();
+  const std::vector<double> times = plans.plan().Profile(batch.in, batch.out, kRepetitions);
+  for (size_t i = 0; i < times.size(); ++i) {
+    StepReport& step = report.steps[i];
+    if (is_untimed(step)) step.time_ms = step.dense_time_ms = times[i];
+  }
+}
+
 /// Puts the dense plan in the row of a tuned plan that does not pay.
-void UseDense(const Plan& dense, SpeedRow& row) {
+void UseDense(const StreamPlans& dense, SpeedRow& row) {
   const std::string reason = fmt::format("whole sparse plan {:.2f} ms, dense {:.2f} ms",
                                          row.sparse.median_ms, row.dense.median_ms);
-  Note("batch {}, {} threads: {}; the dense plan is used", row.batch, row.threads, reason);
-  row.plan = dense.report();
+  Note("{}: {}; the dense plan is used", row.Name(), reason);
+  row.plan = dense.Report();
   for (StepReport& step : row.plan.steps) {
     if (step.is_layer && step.reason.empty()) step.reason = reason;
   }
   row.sparse = row.dense;
+}
+
+struct Sides {
+  const StreamPlans* sparse;
+  const StreamPlans* dense;
+  const StreamPlans* direct;  // the dense one where Winograd's algorithm is not in use
+};
+
+/// Fills in times, ratios and the plan. `timings` are of sparse, dense and, if there is one,
+/// direct.
+void CompareSides(const std::vector<Timing>& timings, const Sides& sides, SpeedRow& row) {
+  row.sparse = timings[0];
+  row.dense = timings[1];
+  row.direct = timings.back();
+  const bool direct_wins = row.direct.median_ms < row.dense.median_ms;
+  if (direct_wins) row.dense = row.direct;
+  const StreamPlans& faster = direct_wins ? *sides.direct : *sides.dense;
+  const bool use_dense = row.sparse.median_ms >= row.dense.median_ms;
+  if (use_dense) UseDense(faster, row);
+  TimeLayers(use_dense ? faster : *sides.sparse, row.plan);
+  row.speedup = row.dense.median_ms / row.sparse.median_ms;
+  row.speedup_min = row.dense.min_ms / row.sparse.min_ms;
+  row.speedup_direct = row.direct.median_ms / row.sparse.median_ms;
 }
 
 }  // namespace
@@ -144,6 +134,9 @@ void UseDense(const Plan& dense, SpeedRow& row) {
 void BenchmarkOptions::VisitFields(OptionVisitor& v) {
   v.Field("batch", batch, {.min = 1, .max = 4096}, "images a run, one table row each");
   v.Field("threads", threads, {.min = 1, .max = 1024}, "worker threads, one table row each");
+  v.Field("streams", streams, {.min = 1, .max = 1024},
+          "batches at once, one table row each: every stream has its own threads, weights and "
+          "activations; above 1 throughput is measured (images_per_second)");
   v.Field("precision", precision, "number formats: f32");
   v.Field("repetitions", repetitions, {.min = 1}, "timed runs of each plan, interleaved");
   v.Field("min_sparsity", min_sparsity, {.min = 0, .max = 1},
@@ -178,8 +171,30 @@ double RoundingTolerance(const Graph& graph) {
   return std::ldexp(length, -24);
 }
 
+std::string SpeedRow::Name() const {
+  return fmt::format("batch {}, {} threads{}", batch, threads,
+                     streams == 1 ? "" : fmt::format(", {} streams", streams));
+}
+
+double SpeedRow::Rate(const Timing& timing) const {
+  if (timing.median_ms <= 0) return 0;
+  return 1e3 * static_cast<double>(batch * streams) / timing.median_ms;
+}
+
+void WarnOfCrowding(const BenchmarkOptions& options, int processors) {
+  for (const int64_t threads : options.threads) {
+    for (const int64_t streams : options.streams) {
+      if (streams == 1 || streams * threads <= processors) continue;
+      Warn(
+          "benchmark: {} streams of {} threads share {} processors; use at most {} streams for the "
+          "throughput of this machine",
+          streams, threads, processors, std::max<int64_t>(1, processors / threads));
+    }
+  }
+}
+
 SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
-                        const BenchmarkOptions& options) {
+                        const BenchmarkOptions& options, int streams) {
   CheckPrecision(options);
   PlanOptions plan_options{.batch = batch,
                            .threads = threads,
@@ -187,44 +202,37 @@ SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                            .min_sparsity = options.min_sparsity,
                            .winograd = options.winograd,
                            .cache_folder = CacheFolder(options)};
-  const Plan sparse(sparse_graph, plan_options);
+  StreamPlans sparse(sparse_graph, plan_options, streams);
   plan_options.allow_sparse = false;
-  const Plan dense(sparse_graph, plan_options);
-  std::optional<Plan> without_winograd;
-  if (UsesWinograd(dense)) {
+  StreamPlans dense(sparse_graph, plan_options, streams);
+  std::optional<StreamPlans> without_winograd;
+  if (UsesWinograd(dense.plan())) {
     plan_options.winograd = false;
-    without_winograd.emplace(sparse_graph, plan_options);
+    without_winograd.emplace(sparse_graph, plan_options, streams);
   }
-  NoteCache(sparse, "sparse");
-  NoteCache(dense, "dense");
-  const Plan& direct = without_winograd ? *without_winograd : dense;
-  Batch images(dense);
-  const std::vector<Tensor> expected = Reference(sparse_graph, images.inputs, threads);
-  Verify(sparse_graph, dense, images, expected, "dense");
-  if (without_winograd) Verify(sparse_graph, direct, images, expected, "direct dense");
+  NoteCache(sparse.plan(), "sparse");
+  NoteCache(dense.plan(), "dense");
+  StreamPlans& direct = without_winograd ? *without_winograd : dense;
+  const std::vector<Tensor> expected = Reference(sparse_graph, dense.batch().inputs, threads);
+  Verify(sparse_graph, dense, streams, expected, "dense");
+  if (without_winograd) Verify(sparse_graph, direct, streams, expected, "direct dense");
 
   SpeedRow row;
   row.batch = batch;
   row.threads = threads;
+  row.streams = streams;
   row.precision = "f32";
-  row.isa = sparse.report().isa;
+  row.isa = sparse.plan().report().isa;
   row.sparsity = AchievedSparsity(sparse_graph);
-  row.max_error = Verify(sparse_graph, sparse, images, expected, "sparse");
-  row.plan = sparse.report();
-  std::vector<const Plan*> plans = {&sparse, &dense};
-  if (without_winograd) plans.push_back(&direct);
+  row.max_error = Verify(sparse_graph, sparse, streams, expected, "sparse");
+  row.plan = sparse.Report();
+  std::vector<StreamPlans*> sides = {&sparse, &dense};
+  if (without_winograd) sides.push_back(&direct);
   const auto before = ReadProcessorTime();
-  const std::vector<Timing> timings = Interleave(plans, images, options.repetitions);
+  const std::vector<Timing> timings = TimeInTurns(sides, streams, options.repetitions);
   row.steal_percent = StolenPercent(before, ReadProcessorTime());
-  row.sparse = timings[0];
-  row.dense = timings[1];
-  row.direct = timings.back();
-  const bool direct_wins = row.direct.median_ms < row.dense.median_ms;
-  if (direct_wins) row.dense = row.direct;
-  if (row.sparse.median_ms >= row.dense.median_ms) UseDense(direct_wins ? direct : dense, row);
-  row.speedup = row.dense.median_ms / row.sparse.median_ms;
-  row.speedup_min = row.dense.min_ms / row.sparse.min_ms;
-  row.speedup_direct = row.direct.median_ms / row.sparse.median_ms;
+  CompareSides(timings, {&sparse, &dense, &direct}, row);
+  row.peak = MeasurePeak(DetectIsa(), threads);
   return row;
 }
 

@@ -36,7 +36,8 @@ const dnnl::engine& Engine() {
 }
 
 const dnnl::stream& Stream() {
-  static const dnnl::stream stream(Engine());
+  // One a thread: nothing says that a stream may be used by several at once.
+  thread_local const dnnl::stream stream(Engine());
   return stream;
 }
 

@@ -34,7 +34,9 @@ struct ExternalOperand {
 }  // namespace
 
 struct Plan::Impl {
-  int threads = 1;
+  PlanOptions options;
+  std::vector<StepChoice> choices;  // without kernels, one a step
+  std::vector<bool> winograd;       // FusedStep::winograd, one a step
   std::vector<KernelPtr> kernels;
   std::vector<KernelBuffers> buffers;  // one a kernel; externals are set by Run
   std::vector<ExternalOperand> externals;
@@ -43,6 +45,7 @@ struct Plan::Impl {
   std::vector<Shape> input_shapes;
   std::vector<Shape> output_shapes;
 
+  void Build(FusedGraph& fused, Isa isa);
   void Bind(Lowered lowered);
   void SetExternals(const std::vector<const float*>& inputs, const std::vector<float*>& outputs);
   void BindCall(const Lowered& lowered, size_t call, const std::vector<int64_t>& offsets);
@@ -133,6 +136,10 @@ PlanReport Report(const FusedGraph& fused, const Lowered& lowered,
   return report;
 }
 
+LaneOptions LaneOptionsOf(const PlanOptions& options, Isa isa) {
+  return {LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};
+}
+
 std::vector<StepChoice> ChooseAnew(FusedGraph& graph, const PlanOptions& options,
                                    const LaneOptions& lanes) {
   if (options.winograd) ChooseWinograd(graph, options);
@@ -155,6 +162,28 @@ int64_t PlanReport::SparseLayerCount() const {
 
 void LimitDenseLibrary() { onednn::LimitIsa(DetectIsa()); }
 
+/// From the choices, whose kernels it takes.
+void Plan::Impl::Build(FusedGraph& fused, Isa isa) {
+  const LaneContext context{isa, options.threads};
+  Lowered lowered = Lower(
+      fused,
+      [&](size_t s, const std::vector<Layout>& available) {
+        if (choices[s].kernel != nullptr) return std::move(choices[s].kernel);
+        return MakeDenseKernel(fused, fused.steps[s], available);
+      },
+      [&](const Shape& shape, const Layout& from, const Layout& to) {
+        return MakeReorderKernel(shape, from, to, context);
+      });
+  report = Report(fused, lowered, choices);
+  report.isa = IsaName(isa);
+  for (const FusedStep& step : fused.steps) winograd.push_back(step.winograd);
+  for (ValueId id : fused.inputs) input_shapes.push_back(fused.shapes[static_cast<size_t>(id)]);
+  for (const Port& port : fused.graph.outputs) {
+    output_shapes.push_back(fused.shapes[static_cast<size_t>(port.value)]);
+  }
+  Bind(std::move(lowered));
+}
+
 Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_unique<Impl>()) {
   if (options.batch < 1 || options.threads < 1) {
     FailUsage("plan", "batch {} and threads {} must be at least 1", options.batch, options.threads);
@@ -163,37 +192,40 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   const Isa isa = DetectIsa();
   LimitDenseLibrary();
   FusedGraph fused = Fuse(graph, options.batch);
-  const LaneOptions lanes{
-      LanesForBatch(options.batch), {isa, options.threads}, options.min_sparsity};
-  std::string cached_in;
+  const LaneOptions lanes = LaneOptionsOf(options, isa);
+  impl_->options = options;
+  std::vector<StepChoice>& choices = impl_->choices;
+  choices.resize(fused.steps.size());
   const PlanCache cache(graph, options, isa);
-  std::vector<StepChoice> choices(fused.steps.size());
+  std::string cached_in;
   if (cache.Read(fused, choices) && MakeChosenKernels(fused, lanes, choices)) {
     cached_in = cache.path();
   } else {
     choices = ChooseAnew(fused, options, lanes);
     cache.Write(fused, choices);
   }
-  Lowered lowered = Lower(
-      fused,
-      [&](size_t s, const std::vector<Layout>& available) {
-        if (choices[s].kernel != nullptr) return std::move(choices[s].kernel);
-        return MakeDenseKernel(fused, fused.steps[s], available);
-      },
-      [&](const Shape& shape, const Layout& from, const Layout& to) {
-        return MakeReorderKernel(shape, from, to, lanes.context);
-      });
-  impl_->threads = options.threads;
-  impl_->report = Report(fused, lowered, choices);
-  impl_->report.isa = IsaName(isa);
+  impl_->Build(fused, isa);
   impl_->report.cached_in = cached_in;
-  for (ValueId id : fused.inputs) {
-    impl_->input_shapes.push_back(fused.shapes[static_cast<size_t>(id)]);
+}
+
+Plan::Plan(const Graph& graph, const Plan& other) : impl_(std::make_unique<Impl>()) {
+  impl_->options = other.impl_->options;
+  const ThreadScope scope(impl_->options.threads);
+  const Isa isa = DetectIsa();
+  FusedGraph fused = Fuse(graph, impl_->options.batch);
+  const std::vector<StepChoice>& choices = other.impl_->choices;
+  for (size_t s = 0; s < choices.size() && s < fused.steps.size(); ++s) {
+    const StepChoice& choice = choices[s];
+    fused.steps[s].winograd = other.impl_->winograd[s];
+    impl_->choices.push_back(
+        {nullptr, choice.candidate, choice.dense_ms, choice.time_ms, choice.reason});
   }
-  for (const Port& port : fused.graph.outputs) {
-    impl_->output_shapes.push_back(fused.shapes[static_cast<size_t>(port.value)]);
+  if (fused.steps.size() != choices.size() ||
+      !MakeChosenKernels(fused, LaneOptionsOf(impl_->options, isa), impl_->choices)) {
+    Fail("plan", "graph \"{}\" is not the one that the other plan was made of", graph.name);
   }
-  impl_->Bind(std::move(lowered));
+  impl_->Build(fused, isa);
+  impl_->report.cached_in = other.report().cached_in;
 }
 
 Plan::~Plan() = default;
@@ -202,7 +234,7 @@ Plan& Plan::operator=(Plan&&) noexcept = default;
 
 void Plan::Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const {
   impl_->SetExternals(inputs, outputs);
-  const ThreadScope scope(impl_->threads);
+  const ThreadScope scope(impl_->options.threads);
   for (size_t i = 0; i < impl_->kernels.size(); ++i) impl_->kernels[i]->Run(impl_->buffers[i]);
 }
 
@@ -210,7 +242,7 @@ std::vector<double> Plan::Profile(const std::vector<const float*>& inputs,
                                   const std::vector<float*>& outputs, int repetitions) const {
   using Clock = std::chrono::steady_clock;
   impl_->SetExternals(inputs, outputs);
-  const ThreadScope scope(impl_->threads);
+  const ThreadScope scope(impl_->options.threads);
   std::vector<double> best(impl_->kernels.size(), std::numeric_limits<double>::infinity());
   for (int round = 0; round < repetitions; ++round) {
     for (size_t i = 0; i < best.size(); ++i) {

@@ -42,8 +42,9 @@ struct StepReport {
   double dense_time_ms = 0;  // tuned; 0 when not timed
   double time_ms = 0;
   int64_t constant_bytes = 0;
-  int64_t macs = 0;    // dense, whole batch
-  std::string reason;  // why a prunable layer stayed dense; empty when sparse
+  int64_t activation_bytes = 0;  // operands and results in their layouts, halos included
+  int64_t macs = 0;              // dense, whole batch
+  std::string reason;            // why a prunable layer stayed dense; empty when sparse
 };
 
 struct PlanReport {
@@ -70,12 +71,16 @@ class Plan {
   /// `graph` may be destroyed afterwards: the plan keeps what it needs. Throws Error on
   /// shapes that do not fit.
   Plan(const Graph& graph, const PlanOptions& options);
+  /// The same kernels in memory of its own, to run beside `other` on another thread. `graph` is
+  /// what `other` was made of; throws Error when its steps are others.
+  Plan(const Graph& graph, const Plan& other);
   ~Plan();
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;
 
   /// One forward pass. input: batch×C×H×W floats, output: batch×classes floats (graph
-  /// inputs and outputs in order when there are several). No allocation.
+  /// inputs and outputs in order when there are several). No allocation. One run of a plan at a
+  /// time; different plans may run at once.
   void Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs) const;
 
   /// Least time of each call in milliseconds, in the order of report().steps, over

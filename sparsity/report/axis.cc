@@ -46,7 +46,14 @@ std::vector<double> Multiples(double step, double low, double high) {
 
 }  // namespace
 
+double Axis::At(double value) const {
+  const double share =
+      logarithmic ? std::log(value / min) / std::log(max / min) : (value - min) / (max - min);
+  return from + share * (to - from);
+}
+
 std::string Axis::Label(double tick) const {
+  if (logarithmic) return tick < 1e6 ? fmt::format("{:.6g}", tick) : fmt::format("{:.0e}", tick);
   const double size = std::max(std::abs(min), std::abs(max));
   if (size >= 1e6 || size < 1e-4) return fmt::format("{:.3g}", tick);
   return fmt::format("{:.{}f}", tick, decimals);
@@ -60,6 +67,32 @@ Axis NiceAxis(double low, double high, int wanted) {
   axis.max = std::ceil(high / step - 1e-9) * step;
   axis.ticks = Multiples(step, axis.min, axis.max);
   axis.decimals = DecimalsFor(step);
+  return axis;
+}
+
+Axis LogAxis(double low, double high) {
+  constexpr double kSlack = 1e-9;
+  constexpr size_t kMostTicks = 10;
+  Axis axis;
+  axis.logarithmic = true;
+  for (const std::vector<double>& factors : {std::vector<double>{1, 2, 5}, {1}}) {
+    std::vector<double> all;
+    const double last = std::floor(std::log10(high) + kSlack) + 1;
+    for (double power = std::floor(std::log10(low) + kSlack); power <= last; ++power) {
+      for (const double factor : factors) all.push_back(factor * std::pow(10.0, power));
+    }
+    // From the last tick at or below `low` to the first at or above `high`, two at least.
+    const auto above = [&](double value) {
+      return std::upper_bound(all.begin(), all.end(), value * (1 + kSlack));
+    };
+    auto first = above(low) - 1;
+    auto end = std::lower_bound(all.begin(), all.end(), high * (1 - kSlack)) + 1;
+    if (end - first < 2) end = first + 2;
+    axis.ticks.assign(first, end);
+    if (axis.ticks.size() <= kMostTicks) break;
+  }
+  axis.min = axis.ticks.front();
+  axis.max = axis.ticks.back();
   return axis;
 }
 

@@ -13,8 +13,9 @@ struct Axis {
   double to = 1;
   std::vector<double> ticks;
   int decimals = 0;  // of tick labels
+  bool logarithmic = false;
 
-  double At(double value) const { return from + (value - min) / (max - min) * (to - from); }
+  double At(double value) const;
   std::string Label(double tick) const;
 };
 
@@ -25,5 +26,9 @@ Axis NiceAxis(double low, double high, int wanted);
 /// Ends at low and high plus a margin (a fraction of the range), ticks inside. When `values` are
 /// few and evenly legible (at least `min_gap` of the range apart) they are the ticks themselves.
 Axis DataAxis(const std::vector<double>& values, int wanted, double margin, double min_gap);
+
+/// A logarithmic axis for 0 < low ≤ high: ends at ticks that enclose them, at 1, 2 and 5 times
+/// powers of ten, or at powers of ten alone where that would be more than ten.
+Axis LogAxis(double low, double high);
 
 }  // namespace sparsify

@@ -117,6 +117,15 @@ CsvTable SelectColumns(const CsvTable& table, const std::vector<std::string>& co
   return selected;
 }
 
+CsvTable RowsWhere(const CsvTable& table, const std::string& column, const std::string& value) {
+  CsvTable result = {table.header, {}};
+  const size_t index = table.Column(column);
+  for (const auto& row : table.rows) {
+    if (row.at(index) == value) result.rows.push_back(row);
+  }
+  return result;
+}
+
 std::string FormatCsv(const CsvTable& table) {
   std::string text;
   AppendRow(table.header, text);

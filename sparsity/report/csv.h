@@ -14,10 +14,12 @@ struct CsvTable {
   size_t Column(const std::string& name) const;
 };
 
-/// Throws Error on a row whose length differs from the header's.
 /// The named columns of `table`, in the order asked for. Throws Error on an unknown one.
 CsvTable SelectColumns(const CsvTable& table, const std::vector<std::string>& columns);
+/// The rows of `table` that have `value` in `column`. Throws Error on an unknown one.
+CsvTable RowsWhere(const CsvTable& table, const std::string& column, const std::string& value);
 
+/// Throws Error on a row whose length differs from the header's.
 std::string FormatCsv(const CsvTable& table);
 void WriteCsv(const CsvTable& table, const std::string& path);
 /// Quoted fields may contain commas, quotes and line ends; CRLF is read like LF and blank

@@ -1,14 +1,12 @@
 #include "sparsity/report/machine.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
 #include <fstream>
 #include <sstream>
 #include <string_view>
-#include <thread>
 
 #include "sparsity/base/parallel.h"
 #include "sparsity/base/processor.h"
@@ -39,12 +37,6 @@ std::string InstructionSets() {
     }
   }
   return known.empty() ? "unknown" : known;
-}
-
-int UsableProcessors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::thread::hardware_concurrency());
 }
 
 std::string Memory() {

@@ -34,6 +34,19 @@ std::string Line(double x1, double y1, double x2, double y2, std::string_view cs
       css_class, x1, y1, x2, y2, color);
 }
 
+// What a series looks like, for the legend: `width` from (x, y).
+std::string Sample(SeriesStyle style, size_t series, double x, double y, double width) {
+  std::string svg;
+  if (style != SeriesStyle::kDots) {
+    svg += fmt::format(
+        "<line class=\"sp-s{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" "
+        "stroke=\"{}\" stroke-width=\"2\"{}/>\n",
+        series % kPlotColors, x, y, x + width, y, PlotColor(series), PlotDash(series));
+  }
+  if (style != SeriesStyle::kLine) svg += PlotMarker(series, x + width / 2, y, 7);
+  return svg;
+}
+
 // Draws the legend from `y` down, as many rows as it takes, and moves y below it.
 std::string Legend(const Plot& plot, double& y) {
   if (plot.series.size() < 2) return "";
@@ -56,11 +69,7 @@ std::string Legend(const Plot& plot, double& y) {
           "fill=\"{}\"/>\n",
           i % kPlotColors, x + 6, y - 10, PlotColor(i));
     } else {
-      svg += fmt::format(
-          "<line class=\"sp-s{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" "
-          "stroke=\"{}\" stroke-width=\"2\"{}/>\n",
-          i % kPlotColors, x, y - 4, x + kSample, y - 4, PlotColor(i), PlotDash(i));
-      svg += PlotMarker(i, x + kSample / 2, y - 4, 7);
+      svg += Sample(plot.series[i].style, i, x, y - 4, kSample);
     }
     svg += PlotText(x + kSample + 6, y, "start", label, "sp-ink", kTickSize);
     x += width + kGap;
@@ -80,6 +89,12 @@ void ChooseAxes(const Plot& plot, PlotFrame& frame) {
       high = first ? y : std::max(high, y);
       first = false;
     }
+  }
+  if (plot.logarithmic) {
+    const auto [least, most] = std::minmax_element(xs.begin(), xs.end());
+    frame.x = LogAxis(*least, *most);
+    frame.y = LogAxis(low, high);
+    return;
   }
   frame.y = NiceAxis(low, plot.bars && low == 0 && high == 0 ? 1 : high, 5);
   if (plot.bars) {
@@ -217,7 +232,8 @@ PlotFrame DrawFrame(const Plot& plot) {
     widest = std::max(widest, TextWidth(frame.y.Label(tick), kTickSize));
   }
   frame.left = kMargin + widest + 10 + (plot.y_label.empty() ? 0 : 18);
-  frame.right = kPlotWidth - kMargin;
+  // A logarithmic axis has a label at its very end.
+  frame.right = kPlotWidth - kMargin - (plot.logarithmic ? 12 : 0);
 
   CategoryStyle categories;
   if (plot.bars) {

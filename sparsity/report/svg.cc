@@ -15,9 +15,17 @@ namespace {
 void Check(const Plot& plot) {
   const double categories = static_cast<double>(plot.categories.size());
   for (const Series& series : plot.series) {
+    if (!series.names.empty() && series.names.size() != series.points.size()) {
+      Fail("plot", "\"{}\", series \"{}\" has {} names for {} points", plot.title, series.label,
+           series.names.size(), series.points.size());
+    }
     for (const auto& [x, y] : series.points) {
       if (!std::isfinite(x) || !std::isfinite(y)) {
         Fail("plot", "\"{}\", series \"{}\" has the point ({}, {}); only finite values are drawn",
+             plot.title, series.label, x, y);
+      }
+      if (plot.logarithmic && (x <= 0 || y <= 0)) {
+        Fail("plot", "\"{}\", series \"{}\" has the point ({}, {}); logarithmic axes begin above 0",
              plot.title, series.label, x, y);
       }
       if (plot.bars && (x < 0 || x >= categories || x != std::floor(x))) {
@@ -38,28 +46,40 @@ std::string WithTooltip(const std::string& text, const std::string& shape) {
   return fmt::format("<g><title>{}</title>{}</g>\n", EscapeMarkup(text), shape);
 }
 
-std::string TooltipOf(const Plot& plot, const Series& series, const std::string& x, double y) {
-  const std::string label = series.label.empty() ? "" : series.label + "\n";
+std::string TooltipOf(const Plot& plot, const std::string& name, const std::string& x, double y) {
+  const std::string label = name.empty() ? "" : name + "\n";
   const std::string x_name = plot.x_label.empty() ? "x" : plot.x_label;
   const std::string y_name = plot.y_label.empty() ? "y" : plot.y_label;
   return fmt::format("{}{}: {}\n{}: {:.6g}", label, x_name, x, y_name, y);
 }
 
-std::string DrawLine(const Plot& plot, size_t index, const PlotFrame& frame) {
+std::string DrawMarkers(const Plot& plot, size_t index, const PlotFrame& frame) {
   const Series& series = plot.series[index];
-  if (series.points.empty()) return "";
-  std::string path;
   std::string markers;
-  for (const auto& [x, y] : series.points) {
+  for (size_t i = 0; i < series.points.size(); ++i) {
+    const auto& [x, y] = series.points[i];
     const double at_x = frame.x.At(x);
     const double at_y = frame.y.At(y);
-    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", at_x, at_y);
+    const std::string& name = series.names.empty() ? series.label : series.names[i];
     // The invisible disc makes the tooltip easy to hit.
-    markers += WithTooltip(TooltipOf(plot, series, fmt::format("{:.6g}", x), y),
+    markers += WithTooltip(TooltipOf(plot, name, fmt::format("{:.6g}", x), y),
                            fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"9\" fill=\"none\" "
                                        "pointer-events=\"all\"/>",
                                        at_x, at_y) +
                                PlotMarker(index, at_x, at_y, 7));
+  }
+  return markers;
+}
+
+std::string DrawSeries(const Plot& plot, size_t index, const PlotFrame& frame) {
+  const Series& series = plot.series[index];
+  if (series.points.empty()) return "";
+  const std::string markers =
+      series.style == SeriesStyle::kLine ? "" : DrawMarkers(plot, index, frame);
+  if (series.style == SeriesStyle::kDots) return markers;
+  std::string path;
+  for (const auto& [x, y] : series.points) {
+    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", frame.x.At(x), frame.y.At(y));
   }
   return fmt::format(
              "<path class=\"sp-s{}\" d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\" "
@@ -79,7 +99,7 @@ std::string DrawBars(const Plot& plot, size_t index, const PlotFrame& frame) {
     const double left = frame.x.At(x) - group / 2 + static_cast<double>(index) * width;
     const double tip = frame.y.At(y);
     svg += WithTooltip(
-        TooltipOf(plot, series, plot.categories[static_cast<size_t>(x)], y),
+        TooltipOf(plot, series.label, plot.categories[static_cast<size_t>(x)], y),
         fmt::format("<rect class=\"sp-f{}\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" "
                     "height=\"{:.2f}\" fill=\"{}\"/>",
                     index % kPlotColors, left, std::min(tip, base), std::max(width - 0.5, 0.5),
@@ -104,7 +124,7 @@ std::string RenderSvg(const Plot& plot) {
     height = frame.height;
     body = frame.svg;
     for (size_t i = 0; i < plot.series.size(); ++i) {
-      body += plot.bars ? DrawBars(plot, i, frame) : DrawLine(plot, i, frame);
+      body += plot.bars ? DrawBars(plot, i, frame) : DrawSeries(plot, i, frame);
     }
   } else {
     body = EmptyFrame(plot);

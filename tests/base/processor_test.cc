@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "sparsity/base/file.h"
 
 namespace sparsify {
@@ -20,6 +22,11 @@ TEST(ValueInFile, IsThatOfTheFirstLineWithTheKey) {
 }
 
 TEST(ProcessorName, IsNeverEmpty) { EXPECT_FALSE(ProcessorName().empty()); }
+
+TEST(UsableProcessors, IsAtLeastOne) {
+  EXPECT_GE(UsableProcessors(), 1);
+  EXPECT_LE(UsableProcessors(), static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 }  // namespace
 }  // namespace sparsify

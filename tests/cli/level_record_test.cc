@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
 #include "tests/cli/cli_test_support.h"
@@ -53,12 +55,38 @@ TEST(LevelRecord, DamageIsAnError) {
               HasSubstr("r.yaml: accuracy: 9 cells, expected rows of 10"));
 }
 
+TEST(LevelRecord, ColumnsOfAnotherVersionAreAnError) {
+  // Rows of twelve cells would pass for rows of sixteen.
+  const TestFolder folder;
+  WriteFileAtomically(folder.Path("r.yaml"), "sparsity: 50\n");
+  EXPECT_THAT(ErrorOf([&] { ReadRecord(folder.Path("r.yaml"), ""); }),
+              HasSubstr("r.yaml: written by another version, its tables have other columns; remove "
+                        "the file to redo this level"));
+}
+
 TEST(LevelRecord, TablesJoinTheRows) {
   const CsvTable layers = LayerTable({Sample(), Sample()});
   EXPECT_EQ(layers.header, LayerColumns());
   EXPECT_EQ(layers.rows.size(), 4U);
   EXPECT_EQ(AccuracyTable({Sample()}).rows.size(), 1U);
   EXPECT_TRUE(SpeedupTable({Sample()}).rows.empty());
+}
+
+TEST(SpeedupSummary, ShowsThroughputWhereThereAreStreams) {
+  LevelRecord record;
+  record.speedup.assign(SpeedupColumns().size(), "1");
+  const CsvTable one = SpeedupSummary(SpeedupTable({record}));
+  EXPECT_EQ(one.header.size(), 12U);
+  EXPECT_THAT(one.header, ::testing::Not(::testing::Contains("streams")));
+  LevelRecord four = record;
+  const auto streams = std::find(SpeedupColumns().begin(), SpeedupColumns().end(), "streams");
+  ASSERT_NE(streams, SpeedupColumns().end());
+  four.speedup[static_cast<size_t>(streams - SpeedupColumns().begin())] = "4";
+  const CsvTable both = SpeedupSummary(SpeedupTable({record, four}));
+  EXPECT_EQ(both.header.size(), 15U);
+  EXPECT_EQ(both.header[3], "streams");
+  EXPECT_EQ(both.header[14], "dense_images_per_second");
+  EXPECT_EQ(both.rows[1][3], "4");
 }
 
 TEST(LevelRecord, ColumnsAreTheContract) {

@@ -47,11 +47,16 @@ SpeedRow Speed() {
   sparse.is_layer = true;
   sparse.dense_time_ms = 1;
   sparse.time_ms = 0.5;
+  sparse.sparsity = 0.5;
+  sparse.macs = 4'000'000;
+  sparse.constant_bytes = 100'000;
+  sparse.activation_bytes = 400'000;
   StepReport dense;
   dense.name = "conv2";
   dense.is_layer = true;
   dense.reason = "dense is faster";
   row.plan.steps = {sparse, dense};
+  row.peak = {Isa::kAvx2, 1, 64.04, 10.25};
   return row;
 }
 
@@ -59,16 +64,25 @@ TEST(SpeedupCells, FollowTheColumns) {
   EXPECT_THAT(
       SpeedupCells(SampleRun(), {Speed()}),
       ElementsAre("net", "8", "1", "f32", "avx2", "50", "5", "2.0000", "2.000", "1.000", "0.500",
-                  "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "6.0000", "3.000", "conv2"));
+                  "2.000", "4.0000", "1.5000", "3.0000", "2.000", "0.00e+00", "0.0", "6.0000",
+                  "3.000", "conv2", "64.0", "10.2", "1", "4000.00", "2000.00"));
 }
 
 TEST(LayerCells, JoinSparsityAndKernel) {
   EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0.5, 0.505, ""}}, {Speed()}),
               ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "50.00", "50.50", "", "sparse 4x7",
-                          "1.0000", "0.5000", ""));
+                          "1.0000", "0.5000", "", "2.000", "8.00", "12.49", "8.000"));
   EXPECT_THAT(LayerCells(SampleRun(), 50, {{"conv1", 0, 0, "keyword"}}, {}),
               ElementsAre("50", "conv1", "[4,2,1,1]", "80", "8", "0.00", "0.00", "keyword", "", "",
-                          "", ""));
+                          "", "", "", "", "", ""));
+}
+
+TEST(LayerCells, AnUntimedLayerHasNoRate) {
+  SpeedRow row = Speed();
+  row.plan.steps[0].time_ms = 0;
+  const auto cells = LayerCells(SampleRun(), 50, {{"conv1", 0.5, 0.505, ""}}, {row});
+  ASSERT_EQ(cells.size(), LayerColumns().size());
+  EXPECT_THAT(std::vector<std::string>(cells.end() - 4, cells.end()), ElementsAre("", "", "", ""));
 }
 
 TEST(AccuracyRow, TheFirstIsCalledDense) {

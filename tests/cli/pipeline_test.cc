@@ -24,6 +24,29 @@ TEST_F(PipelineTest, LeavesTablesCheckpointsAndReport) {
   EXPECT_THAT(ReadFile(files_.Report(), 1 << 24), HasSubstr("<svg"));
 }
 
+TEST_F(PipelineTest, LayersHaveRatesAndStreamsHaveThroughput) {
+  Run({"sweep=[75]", "benchmark={batch: [2], streams: [1, 3], repetitions: 3, plan_cache: None}"});
+  EXPECT_THAT(Column(files_.Speedup(), "sparsity"), ElementsAre("0", "0", "75", "75"));
+  EXPECT_THAT(Column(files_.Speedup(), "streams"), ElementsAre("1", "3", "1", "3"));
+  const auto rates = Column(files_.Speedup(), "images_per_second");
+  const auto times = Column(files_.Speedup(), "time_ms");
+  for (size_t i = 0; i < rates.size(); ++i) {
+    const double images = i % 2 == 0 ? 2 : 6;
+    // The times are rounded to 0.1 us.
+    EXPECT_NEAR(std::stod(rates[i]) * std::stod(times[i]) / (1e3 * images), 1, 0.01) << i;
+  }
+  for (const char* column : {"gflops", "peak_percent", "flop_per_byte", "speedup"}) {
+    const auto cells = Column(files_.Layers(), column);
+    ASSERT_EQ(cells.size(), 6U);
+    for (const std::string& cell : cells) EXPECT_GT(std::stod(cell), 0) << column;
+  }
+  const std::string report = ReadFile(files_.Report(), 1 << 24);
+  EXPECT_THAT(report, HasSubstr("Roofline, dense: batch 2, 1 thread, "));
+  EXPECT_THAT(report, HasSubstr("Roofline, 75 %: batch 2, 1 thread, "));
+  EXPECT_THAT(report, HasSubstr("<td>peak, "));
+  EXPECT_TRUE(log_.Contains("threads 1, streams 3: "));
+}
+
 TEST_F(PipelineTest, CheckpointsHoldTheZerosTheTablesPromise) {
   Run();
   const Checkpoint checkpoint = LoadModelFile(files_.Checkpoint(75));

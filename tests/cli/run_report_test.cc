@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace sparsify {
 namespace {
 
@@ -18,7 +20,8 @@ LevelRecord Record(double percent, const std::string& top1, const std::string& s
   record.speedup.assign(SpeedupColumns().size(), "1");
   record.speedup[5] = level;
   record.speedup[8] = speedup;
-  record.layers = {level, "conv1", "[1]", "1", "1", level, level, "", "k", "", "", ""};
+  record.layers = {level, "conv1", "[1]", "1", "1", level, level, "",
+                   "k",   "",      "",    "",  "",  "",    "",    ""};
   return record;
 }
 
@@ -33,6 +36,49 @@ TEST(MakeRunReport, DrawsTheCurvesOfTheTables) {
   EXPECT_THAT(report.sections[2].plots.at(0).categories, ElementsAre("conv1"));
   EXPECT_THAT(report.sections[2].plots.at(0).series.at(0).points, ElementsAre(Pair(0, 50)));
   EXPECT_EQ(report.sections[5].preformatted, "seed: 0\n");
+}
+
+TEST(MakeRunReport, DrawsLatencyRooflineAndPeaks) {
+  LevelRecord record = Record(50, "93", "1.8");
+  const auto set = [](const std::vector<std::string>& columns, std::vector<std::string>& cells,
+                      const std::string& column, const std::string& value) {
+    const auto found = std::find(columns.begin(), columns.end(), column);
+    ASSERT_NE(found, columns.end());
+    cells[static_cast<size_t>(found - columns.begin())] = value;
+  };
+  set(SpeedupColumns(), record.speedup, "time_ms", "2.5");
+  set(SpeedupColumns(), record.speedup, "dense_time_ms", "4.5");
+  set(SpeedupColumns(), record.speedup, "isa", "avx512");
+  set(SpeedupColumns(), record.speedup, "peak_gflops", "95.0");
+  set(SpeedupColumns(), record.speedup, "peak_GB_per_s", "11.2");
+  set(LayerColumns(), record.layers, "gflops", "47.5");
+  set(LayerColumns(), record.layers, "flop_per_byte", "20");
+  const Report report = MakeRunReport("net", {Record(0, "94", "1"), record}, "");
+  const std::vector<Plot>& plots = report.sections[1].plots;
+  ASSERT_EQ(plots.size(), 3U);
+  EXPECT_EQ(plots[1].title, "Latency against sparsity");
+  EXPECT_THAT(plots[1].series.at(0).points, ElementsAre(Pair(0, 1), Pair(50, 2.5)));
+  EXPECT_THAT(plots[1].series.at(1).points, ElementsAre(Pair(0, 1), Pair(50, 4.5)));
+  EXPECT_EQ(plots[2].title, "Roofline, 50 %: batch 1, 1 thread, avx512");
+  EXPECT_THAT(plots[2].series.at(1).points, ElementsAre(Pair(20, 47.5)));
+  const CsvTable& machine = report.sections[4].tables.at(0).second;
+  EXPECT_EQ(machine.rows.back(),
+            (std::vector<std::string>{"peak, avx512, 1 thread", "95.0 GFLOP/s, 11.2 GB/s"}));
+}
+
+TEST(MakeRunReport, StreamsAreCurvesOfTheirOwn) {
+  LevelRecord record = Record(50, "93", "1.8");
+  std::vector<std::string> more = record.speedup;
+  const auto streams = std::find(SpeedupColumns().begin(), SpeedupColumns().end(), "streams");
+  more[static_cast<size_t>(streams - SpeedupColumns().begin())] = "4";
+  more[8] = "2.5";
+  record.speedup.insert(record.speedup.end(), more.begin(), more.end());
+  const Report report = MakeRunReport("net", {record}, "");
+  const std::vector<Series>& series = report.sections[1].plots.at(0).series;
+  ASSERT_EQ(series.size(), 2U);
+  EXPECT_EQ(series[0].label, "batch 1, 1 threads, 1");
+  EXPECT_EQ(series[1].label, "batch 1, 1 threads, 1, 4 streams");
+  EXPECT_THAT(series[1].points, ElementsAre(Pair(50, 2.5)));
 }
 
 TEST(MakeRunReport, ShowsRepairAndTime) {

@@ -57,6 +57,43 @@ TEST(MeasureSpeedup, FillsARowFromVerifiedPlans) {
   EXPECT_GE(row.steal_percent, 0);
 }
 
+TEST(MeasureSpeedup, LayersHaveTimesAndPeaks) {
+  for (const double sparsity : {0.0, 0.8}) {
+    Graph graph = testing::SmallResidualNet();
+    testing::PruneRandomly(graph, sparsity, 3);
+    BenchmarkOptions options;
+    options.repetitions = 1;
+    options.plan_cache = std::nullopt;
+    const SpeedRow row = MeasureSpeedup(graph, 8, 1, options);
+    for (const StepReport& step : row.plan.steps) {
+      if (!step.is_layer) continue;
+      EXPECT_GT(step.time_ms, 0) << step.name;
+      EXPECT_GT(step.dense_time_ms, 0) << step.name;
+    }
+    EXPECT_EQ(row.peak.threads, 1);
+    EXPECT_EQ(IsaName(row.peak.isa), row.isa);
+    EXPECT_GT(row.peak.gflops, 0);
+    EXPECT_GT(row.peak.gigabytes_per_second, 0);
+  }
+}
+
+TEST(MeasureSpeedup, SeveralStreamsAreVerifiedAndCounted) {
+  Graph graph = testing::SmallResidualNet();
+  testing::PruneRandomly(graph, 0.8, 3);
+  BenchmarkOptions options;
+  options.repetitions = 6;
+  options.plan_cache = std::nullopt;
+  const SpeedRow row = MeasureSpeedup(graph, 8, 1, options, 2);
+  EXPECT_EQ(row.streams, 2);
+  EXPECT_EQ(row.threads, 1);
+  EXPECT_DOUBLE_EQ(row.ImagesPerSecond(), 2 * 8 * 1e3 / row.sparse.median_ms);
+  EXPECT_DOUBLE_EQ(row.speedup, row.ImagesPerSecond() / row.DenseImagesPerSecond());
+  EXPECT_LE(row.max_error, RoundingTolerance(graph));
+  int64_t constants = 0;
+  for (const StepReport& step : row.plan.steps) constants += step.constant_bytes;
+  EXPECT_EQ(row.plan.constant_bytes, 2 * constants);
+}
+
 TEST(MeasureSpeedup, EveryLayerIsSparseOrSaysWhyNot) {
   Graph graph = testing::SmallMobileNet();
   testing::PruneRandomly(graph, 0.5, 3);

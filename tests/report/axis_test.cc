@@ -64,6 +64,37 @@ TEST(DataAxis, CrowdedOrOddValuesGetRoundTicks) {
   EXPECT_EQ(DataAxis({7}, 4, 0, 0.05).ticks, std::vector<double>{7});
 }
 
+TEST(LogAxis, EndsAtTicksAroundTheData) {
+  EXPECT_THAT(Labels(LogAxis(3, 40)), ElementsAre("2", "5", "10", "20", "50"));
+  EXPECT_THAT(Labels(LogAxis(1, 10)), ElementsAre("1", "2", "5", "10"));
+  EXPECT_THAT(Labels(LogAxis(0.03, 700)), ElementsAre("0.01", "0.1", "1", "10", "100", "1000"));
+  EXPECT_THAT(Labels(LogAxis(7, 7)), ElementsAre("5", "10"));
+  EXPECT_THAT(Labels(LogAxis(10, 10)), ElementsAre("10", "20"));
+}
+
+TEST(LogAxis, AlwaysEnclosesTheData) {
+  Random random(2);
+  for (int k = 0; k < 2000; ++k) {
+    const double low = std::pow(10, 12 * random.Uniform() - 6);
+    const double high = low * std::pow(10, 5 * random.Uniform());
+    const Axis axis = LogAxis(low, high);
+    ASSERT_LE(axis.min, low * (1 + 1e-8));
+    ASSERT_GE(axis.max, high * (1 - 1e-8));
+    ASSERT_GE(axis.ticks.size(), 2U);
+    ASSERT_LE(axis.ticks.size(), 10U) << low << " " << high;
+  }
+}
+
+TEST(LogAxis, EqualRatiosAreEqualDistances) {
+  Axis axis = LogAxis(1, 100);
+  axis.from = 0;
+  axis.to = 200;
+  EXPECT_DOUBLE_EQ(axis.At(1), 0);
+  EXPECT_NEAR(axis.At(10), 100, 1e-9);
+  EXPECT_DOUBLE_EQ(axis.At(100), 200);
+  EXPECT_NEAR(axis.At(50) - axis.At(5), 100, 1e-9);
+}
+
 TEST(Axis, MapsValuesToPaper) {
   Axis axis = NiceAxis(0, 100, 5);
   axis.from = 300;

@@ -112,5 +112,14 @@ TEST_F(CsvTest, ColumnsAreFoundByName) {
   }
 }
 
+TEST(RowsWhere, KeepsTheRowsOfAValue) {
+  const CsvTable table = {{"a", "b"}, {{"1", "x"}, {"2", "y"}, {"1", "z"}}};
+  const CsvTable rows = RowsWhere(table, "a", "1");
+  EXPECT_EQ(rows.header, table.header);
+  EXPECT_EQ(rows.rows, (std::vector<std::vector<std::string>>{{"1", "x"}, {"1", "z"}}));
+  EXPECT_TRUE(RowsWhere(table, "a", "3").rows.empty());
+  EXPECT_THROW(RowsWhere(table, "c", "1"), Error);
+}
+
 }  // namespace
 }  // namespace sparsify

@@ -180,12 +180,60 @@ TEST(Svg, EmptyAndConstantPlotsAreDrawn) {
   EXPECT_EQ(TextsOf(ParseXml(RenderSvg(zero)), "title").size(), 2U);
 }
 
+Plot Dots() {
+  return {.title = "Roofline",
+          .x_label = "FLOP/byte",
+          .y_label = "GFLOP/s",
+          .series = {{"sparse", {{1, 10}, {10, 100}}, SeriesStyle::kDots, {"conv1", "conv2"}},
+                     {"roof", {{1, 100}, {100, 100}}, SeriesStyle::kLine}},
+          .logarithmic = true};
+}
+
+TEST(Svg, DotsHaveNamedTooltipsAndLinesNone) {
+  const auto elements = ParseXml(RenderSvg(Dots()));
+  EXPECT_THAT(TextsOf(elements, "title"),
+              ::testing::ElementsAre("conv1\nFLOP/byte: 1\nGFLOP/s: 10",
+                                     "conv2\nFLOP/byte: 10\nGFLOP/s: 100"));
+  EXPECT_THAT(TextsOf(elements, "text"), Contains("sparse"));
+  int lines = 0;
+  int markers = 0;
+  for (const XmlElement& element : elements) {
+    if (element.name != "path") continue;
+    ++(element.attributes.at("fill") == "none" ? lines : markers);
+  }
+  EXPECT_EQ(lines, 1);        // the roof
+  EXPECT_EQ(markers, 2 + 1);  // dots, and one in the legend
+}
+
+TEST(Svg, LogarithmicPointsLieAtTheirPowers) {
+  Plot plot = Dots();
+  plot.series[0] = {"", {{1, 1}, {10, 10}, {100, 100}}};
+  plot.series.pop_back();
+  std::vector<std::pair<double, double>> points;
+  for (const XmlElement& element : ParseXml(RenderSvg(plot))) {
+    if (element.name != "circle") continue;
+    points.emplace_back(std::stod(element.attributes.at("cx")),
+                        std::stod(element.attributes.at("cy")));
+  }
+  ASSERT_EQ(points.size(), 3U);
+  EXPECT_NEAR(points[1].first, (points[0].first + points[2].first) / 2, 0.2);
+  EXPECT_NEAR(points[1].second, (points[0].second + points[2].second) / 2, 0.2);
+  EXPECT_LT(points[0].first, points[2].first);
+}
+
 TEST(Svg, WhatCannotBeDrawnIsRefused) {
   Plot plot = TwoCurves();
   plot.series[1].points[0].second = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(
       MessageOf(plot),
       "plot: \"Accuracy\", series \"N:M\" has the point (0, nan); only finite values are drawn");
+  Plot dots = Dots();
+  dots.series[0].points[1].first = 0;
+  EXPECT_EQ(MessageOf(dots),
+            "plot: \"Roofline\", series \"sparse\" has the point (0, 100); logarithmic axes begin "
+            "above 0");
+  dots.series[0].names.pop_back();
+  EXPECT_EQ(MessageOf(dots), "plot: \"Roofline\", series \"sparse\" has 1 names for 2 points");
   Plot bars = Bars(2, 1);
   bars.series[0].points.emplace_back(2, 1);
   EXPECT_EQ(MessageOf(bars),
