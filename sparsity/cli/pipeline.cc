@@ -8,6 +8,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/processor.h"
+#include "sparsity/cli/describe_plan.h"
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/prepare.h"
 #include "sparsity/cli/rank_exchange.h"

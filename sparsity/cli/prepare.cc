@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "schedulers/amba_level_prune_scheduler.h"
 #include "schedulers/ampere_scheduler.h"
@@ -12,13 +11,11 @@
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
+#include "sparsity/cli/describe_plan.h"
 #include "sparsity/cli/level_analysis.h"
 #include "sparsity/cli/network.h"
-#include "sparsity/cli/rank_exchange.h"
-#include "sparsity/cli/run_folder.h"
 #include "sparsity/graph/fold_batch_norm.h"
 #include "sparsity/io/model_file.h"
-#include "sparsity/report/csv.h"
 #include "sparsity/training/training_checks.h"
 
 namespace sparsify {
@@ -48,13 +45,6 @@ std::vector<std::string> SkippedLayers(const std::vector<Layer>& layers,
   return skipped;
 }
 
-/// What decides which weights go.
-std::string MaskName(const SparsityOptions& options) {
-  return options.scheduler.type == "AmpereScheduler"
-             ? options.scheduler.ampere.mask_calculator + " masks"
-             : options.mask_generator.type;
-}
-
 void CheckBatches(const PreparedRun& run, const OptionsDocument& document) {
   const int64_t fixed = run.model.graph.inputs.at(0).shape[0];
   if (fixed <= 0 || !run.config.benchmark) return;
@@ -63,146 +53,6 @@ void CheckBatches(const PreparedRun& run, const OptionsDocument& document) {
     FailUsage(document.Where("benchmark.batch"), "{}, but {} fixes the batch size to {}; use [{}]",
               batch, run.config.model.path, fixed, fixed);
   }
-}
-
-std::string OrNone(const std::vector<std::string>& items) {
-  return items.empty() ? "none" : fmt::format("{}", fmt::join(items, ", "));
-}
-
-/// "3 layers: depthwise (dw_no_prune)" for each reason.
-std::vector<std::string> SkippedByReason(const std::vector<std::string>& skipped) {
-  std::map<std::string, int64_t> counts;
-  for (const std::string& reason : skipped) {
-    if (!reason.empty()) ++counts[reason];
-  }
-  std::vector<std::string> lines;
-  for (const auto& [reason, count] : counts) lines.push_back(fmt::format("{} × {}", count, reason));
-  return lines;
-}
-
-std::string DescribeNetwork(const PreparedRun& run) {
-  int64_t macs = 0;
-  for (const Layer& layer : run.layers) macs += layer.macs;
-  const auto pruned = std::count(run.skipped.begin(), run.skipped.end(), "");
-  return fmt::format(
-      "network     {} ({}): input {}, {} classes, {:.3f} M parameters, {:.1f} M multiply-adds\n"
-      "layers      {} of {} are pruned; stay dense: {}\n",
-      run.network, run.config.model.path, ImageShape(run.model.graph).ToString(), run.classes,
-      static_cast<double>(CountParameters(run.model.graph)) / 1e6, static_cast<double>(macs) / 1e6,
-      pruned, run.layers.size(), OrNone(SkippedByReason(run.skipped)));
-}
-
-/// What the sweep's percent are of.
-std::string BudgetText(const AllocationOptions& allocation) {
-  if (allocation.type == "Sensitivity" && allocation.budget == "size") return "network's bytes";
-  if (allocation.type == "Sensitivity" && allocation.budget == "macs") {
-    return "network's multiply-adds";
-  }
-  return "pruned layers' weights";
-}
-
-std::string DescribeRepair(const PreparedRun& run) {
-  const auto& repair = run.config.sparsity.reconstruction;
-  if (!repair) return "none";
-  const std::string method =
-      repair->IsAdam() ? "adam, " + repair->pattern + "-wise" : repair->method;
-  if (!run.calibration) return method;
-  return fmt::format("{} on {} images of {}, memory_limit {} MB", method, run.calibration->size(),
-                     run.config.data.calibration->path, repair->memory_limit);
-}
-
-std::string DescribeMethod(const PreparedRun& run) {
-  const SparsityOptions& s = run.config.sparsity;
-  return fmt::format("method      {}, {}, {} allocation, repair: {}\n", MaskName(s),
-                     s.scheduler.type, run.allocation.type, DescribeRepair(run));
-}
-
-/// Where the curves come from.
-std::string DescribeCurves(const PreparedRun& run) {
-  const AllocationOptions& allocation = run.allocation;
-  if (!allocation.curves_file.empty()) {
-    return fmt::format("sensitivity from {}\n", allocation.curves_file);
-  }
-  const std::string levels = fmt::format("{}", fmt::join(allocation.levels, ", "));
-  if (!run.MeasuresCurves()) {
-    return fmt::format(
-        "sensitivity the share of each layer's energy that goes at {} % (loss: energy)\n", levels);
-  }
-  const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
-  return fmt::format(
-      "sensitivity measured first: every layer alone at {} %, on {} of {} images of {}\n", levels,
-      std::min(allocation.images, images.size()), images.size(), run.config.data.calibration->path);
-}
-
-/// Where the times come from, and what is asked for.
-std::string DescribeTimes(const PreparedRun& run) {
-  const AllocationOptions& allocation = run.allocation;
-  const BenchmarkOptions& benchmark = *run.config.benchmark;
-  const std::string source =
-      allocation.times_file.empty()
-          ? fmt::format("measured first: the whole network with every layer at 0, {} %",
-                        fmt::join(allocation.time_levels, ", "))
-          : "from " + allocation.times_file;
-  return fmt::format(
-      "times       {}; batch {}, {} threads\n"
-      "targets     {} {}; timed and corrected until within {:.3g} %, {} rounds at most; what each "
-      "layer gives is known after that\n",
-      source, benchmark.batch.front(), benchmark.threads.front(),
-      allocation.budget == "speedup" ? "speed-up over dense" : "milliseconds a run",
-      fmt::join(run.goals, ", "), 100 * allocation.time_tolerance, allocation.time_rounds);
-}
-
-/// What is measured before the layers' sparsities are known.
-std::string DescribeMeasuring(const PreparedRun& run) {
-  if (run.HasTimeBudget()) return DescribeCurves(run) + DescribeTimes(run);
-  return DescribeCurves(run) +
-         fmt::format("sparsities  {} % of the {}; what each layer gives is known after that\n",
-                     fmt::join(run.levels, ", "), BudgetText(run.allocation));
-}
-
-/// What is learned before the layers' sparsities are known.
-std::string DescribeLearning(const PreparedRun& run) {
-  const Dataset& images = run.calibration ? *run.calibration : *run.measuring;
-  return fmt::format(
-      "allocation  learned first at each sparsity: {} steps of {} images from {} of {}\n"
-      "sparsities  {} % of the {}; what each layer gives is known after that\n",
-      run.allocation.fcpts_steps, run.allocation.fcpts_batch, images.size(),
-      run.config.data.calibration->path, fmt::join(run.levels, ", "), BudgetText(run.allocation));
-}
-
-std::string DescribeLevels(const PreparedRun& run) {
-  if (run.SettlesLater()) return DescribeMeasuring(run);
-  if (run.LearnsSparsities()) return DescribeLearning(run);
-  std::string text = fmt::format("sparsities  percent of the {}; lowest … highest layer\n",
-                                 BudgetText(run.allocation));
-  for (size_t i = 0; i < run.levels.size(); ++i) {
-    double low = 1;
-    double high = 0;
-    for (const LayerTarget& target : run.targets[i]) {
-      if (!target.skipped.empty()) continue;
-      low = std::min(low, target.sparsity);
-      high = std::max(high, target.sparsity);
-    }
-    text += fmt::format("            {:>5} %: {:.1f} … {:.1f} %\n", FormatPercent(run.levels[i]),
-                        low * 100, high * 100);
-  }
-  return text;
-}
-
-std::string DescribeMeasurements(const PreparedRun& run) {
-  std::string text = run.evaluation
-                         ? fmt::format("evaluation  {} images of {}, {} at a time\n",
-                                       run.evaluation->size(), run.config.data.evaluation->path,
-                                       UsableBatch(run.model.graph, run.config.evaluation.batch))
-                         : "evaluation  none (no data.evaluation)\n";
-  if (const auto& b = run.config.benchmark) {
-    text += fmt::format("benchmark   batch [{}], threads [{}], streams [{}], {}, {} repetitions\n",
-                        fmt::join(b->batch, ", "), fmt::join(b->threads, ", "),
-                        fmt::join(b->streams, ", "), fmt::join(b->precision, ", "), b->repetitions);
-  } else {
-    text += "benchmark   none\n";
-  }
-  return text;
 }
 
 bool Repairs(const RunConfig& config) {
@@ -311,25 +161,6 @@ void CheckInputShape(const RunConfig& config, const OptionsDocument& document, c
             image.ToString(), Shape(given).ToString(), fmt::join(image.dims(), ", "));
 }
 
-std::string DescribeTraining(const PreparedRun& run) {
-  if (!run.training) return "";
-  const TrainingOptions& training = *run.config.training;
-  std::vector<std::string> parts;
-  if (run.TrainsDense()) {
-    parts.push_back(
-        fmt::format("{} steps from random weights", training.Steps(run.training->size())));
-  }
-  if (!run.steps.empty()) {
-    parts.push_back(fmt::format("{} steps of each {}", run.steps.front(),
-                                run.scheduler->Continues() ? "stage, one after the other"
-                                                           : "sparsity, from the dense network"));
-  }
-  return fmt::format("training    {}; {} of {} from {}, {}, learning rate {}, {}, {}\n",
-                     fmt::join(parts, "; "), training.ImagesText(), run.training->size(),
-                     run.config.data.training->path, training.optimizer, training.lr,
-                     training.lr_schedule, training.precision);
-}
-
 }  // namespace
 
 void AllocateLevels(PreparedRun& run) {
@@ -388,7 +219,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   run.skipped = SkippedLayers(run.layers, config.sparsity);
   if (std::count(run.skipped.begin(), run.skipped.end(), "") == 0) {
     Fail(config.model.path, "every layer is excluded from pruning ({})",
-         OrNone(SkippedByReason(run.skipped)));
+         DescribeSkipped(run.skipped));
   }
   AllocateLevels(run);
   if (config.data.evaluation) {
@@ -430,23 +261,6 @@ void CheckDiskSpace(const PreparedRun& run) {
        "the checkpoints need about {}, {} are free; make room or choose another folder "
        "with --output DIR",
        FormatBytes(needed), FormatBytes(available));
-}
-
-std::string DescribePlan(const PreparedRun& run, const std::string& folder_state) {
-  const std::string& folder = run.config.output.dir;
-  return DescribeNetwork(run) + DescribeMethod(run) +
-         (run.levels.empty() ? "" : DescribeLevels(run)) + DescribeTraining(run) +
-         DescribeMeasurements(run) +
-         (SharingOf(run) == Sharing::kAlone
-              ? ""
-              : fmt::format("processes   {}\n", DescribeSharing(run))) +
-         fmt::format(
-             "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",
-             folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
-             FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
-             run.training ? "training.csv, " : "",
-             run.training && run.config.training->tensorboard ? "events/, " : "");
 }
 
 }  // namespace sparsify

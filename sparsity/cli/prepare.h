@@ -79,7 +79,4 @@ int64_t EstimateCheckpointBytes(const PreparedRun& run);
 /// Throws Error when the checkpoints will not fit on the disk.
 void CheckDiskSpace(const PreparedRun& run);
 
-/// The plan for a person: network, layers, sparsities, data, measurements, files.
-std::string DescribePlan(const PreparedRun& run, const std::string& folder_state);
-
 }  // namespace sparsify
