@@ -9,22 +9,38 @@ function(sparsify_library name)
   target_link_libraries(sparsify_${name} PUBLIC sparsify_settings ${ARG_DEPS}
                         PRIVATE $<BUILD_INTERFACE:sparsify_warnings> ${ARG_PRIVATE})
   # Under sanitizers what computes little is not optimised: compiling it takes longer than running.
-  if(SPARSIFY_SANITIZE AND name MATCHES "^(base|graph|mask|allocation|onnx|hdf5|io|report|cli)")
+  if(SPARSIFY_SANITIZE AND name MATCHES "^(base|graph|mask|allocation|onnx|hdf5|io|report|cli|schedulers|data|events|training)")
     target_compile_options(sparsify_${name} PRIVATE -O0)
   endif()
   set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_${name})
 endfunction()
 
+# Compiling the tests takes most of a check; what they test is optimised as ever.
+function(sparsify_test_options target)
+  target_link_libraries(${target} PRIVATE sparsify_settings sparsify_warnings GTest::gmock
+                        GTest::gtest_main fmt::fmt)
+  if(SPARSIFY_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  else()
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
+
 function(sparsify_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} sparsify_warnings GTest::gmock
-                        GTest::gtest_main)
-  # Compiling the tests takes most of a check; what they test is optimised as ever.
-  if(SPARSIFY_SANITIZE)
-    target_compile_options(${name} PRIVATE -O0)
-  else()
-    target_compile_options(${name} PRIVATE -O1)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  sparsify_test_options(${name})
+  # What every test includes is read once. Not with ccache, which such headers keep from its work.
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    if(NOT TARGET sparsify_test_headers)
+      file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cc "int main() {}\n")
+      add_executable(sparsify_test_headers ${CMAKE_BINARY_DIR}/test_headers.cc)
+      sparsify_test_options(sparsify_test_headers)
+      target_precompile_headers(sparsify_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>
+        <fmt/format.h> <algorithm> <functional> <map> <memory> <optional> <string> <vector>)
+    endif()
+    target_precompile_headers(${name} REUSE_FROM sparsify_test_headers)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300
                        ENVIRONMENT XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache)
