@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "sparsity/base/error.h"
-#include "sparsity/base/random.h"
 #include "sparsity/executor/measure.h"
 #include "sparsity/executor/plan.h"
+#include "sparsity/executor/plan_batch.h"
 #include "sparsity/io/onnx.h"
 
 namespace sparsify {
@@ -48,24 +48,9 @@ void PruneByMagnitude(Graph& graph, double sparsity) {
   }
 }
 
-std::vector<Tensor> Zeroed(const std::vector<Shape>& shapes) {
-  std::vector<Tensor> tensors;
-  for (const Shape& shape : shapes) tensors.emplace_back(shape);
-  return tensors;
-}
-
 void PrintLayers(const Plan& plan) {
-  std::vector<Tensor> inputs = Zeroed(plan.input_shapes());
-  std::vector<Tensor> outputs = Zeroed(plan.output_shapes());
-  Random random(1);
-  std::vector<const float*> in;
-  for (Tensor& input : inputs) {
-    for (float& x : input.values()) x = static_cast<float>(random.Normal());
-    in.push_back(input.data());
-  }
-  std::vector<float*> out;
-  for (Tensor& output : outputs) out.push_back(output.data());
-  const std::vector<double> times = plan.Profile(in, out, 5);
+  const Batch images(plan);
+  const std::vector<double> times = plan.Profile(images.in, images.out, 5);
   double total = 0;
   for (size_t i = 0; i < times.size(); ++i) {
     const StepReport& step = plan.report().steps[i];

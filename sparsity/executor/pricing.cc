@@ -1,7 +1,6 @@
 #include "sparsity/executor/pricing.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
 #include <limits>
@@ -9,6 +8,7 @@
 #include <mutex>
 
 #include "sparsity/base/random.h"
+#include "sparsity/executor/thread_clock.h"
 
 namespace sparsify {
 namespace {
@@ -34,20 +34,6 @@ class Memo {
   mutable std::mutex mutex_;
   std::map<std::string, double> prices_;
 };
-
-/// Milliseconds of this thread's own processor time: what other processes took does not
-/// count. Only the calling thread's, so for kernels that run on one thread.
-double ThreadMs() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
-}
-
-double WallMs() {
-  const std::chrono::duration<double, std::milli> now =
-      std::chrono::steady_clock::now().time_since_epoch();
-  return now.count();
-}
 
 int64_t OperandBytes(const StepKernel& kernel, const Pricing::Job& job) {
   int64_t bytes = kernel.info().constant_bytes;
@@ -143,7 +129,7 @@ double Pricing::Time(const StepKernel& kernel, const Job& job) {
   constexpr int kMostRuns = 8;
   constexpr int kFewestRuns = 3;
   constexpr double kEnoughMs = 12;
-  const auto clock = threads_ == 1 ? ThreadMs : WallMs;
+  const MillisecondClock clock = TimingClock(threads_);
   double best = std::numeric_limits<double>::infinity();
   double spent = 0;
   for (int run = 0; run < kMostRuns; ++run) {

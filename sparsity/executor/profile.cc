@@ -1,60 +1,21 @@
 #include "sparsity/executor/profile.h"
 
-#include <time.h>
-
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <numeric>
 #include <optional>
 
 #include "sparsity/base/interrupt.h"
-#include "sparsity/base/random.h"
-#include "sparsity/tensor/tensor.h"
+#include "sparsity/executor/plan_batch.h"
+#include "sparsity/executor/thread_clock.h"
 
 namespace sparsify {
 namespace {
 
-constexpr uint64_t kInputSeed = 20240229;
-
-/// Random images of a plan's inputs, and memory for its outputs.
-struct Images {
-  explicit Images(const Plan& plan) {
-    Random random(kInputSeed);
-    for (const Shape& shape : plan.input_shapes()) {
-      Tensor& input = tensors.emplace_back(shape);
-      for (float& x : input.values()) x = static_cast<float>(random.Normal());
-      in.push_back(input.data());
-    }
-    for (const Shape& shape : plan.output_shapes()) {
-      out.push_back(tensors.emplace_back(shape).data());
-    }
-  }
-
-  std::vector<Tensor> tensors;  // moving a tensor keeps its memory where it is
-  std::vector<const float*> in;
-  std::vector<float*> out;
-};
-
-/// Milliseconds of this thread's own processor time.
-double ThreadMs() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
-}
-
-double WallMs() {
-  const std::chrono::duration<double, std::milli> now =
-      std::chrono::steady_clock::now().time_since_epoch();
-  return now.count();
-}
-
 /// A plan, its dense baseline and what they run on.
 struct Plans {
   Plans(const Graph& graph, const PlanOptions& options)
-      : dense(graph, Dense(options)),
-        images(dense),
-        clock(options.threads == 1 ? ThreadMs : WallMs) {
+      : dense(graph, Dense(options)), images(dense), clock(TimingClock(options.threads)) {
     if (options.allow_sparse) sparse.emplace(graph, options);
   }
 
@@ -85,8 +46,8 @@ struct Plans {
 
   const Plan dense;
   std::optional<Plan> sparse;
-  const Images images;
-  double (*const clock)();
+  const Batch images;
+  const MillisecondClock clock;
 };
 
 }  // namespace

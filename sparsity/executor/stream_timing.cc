@@ -4,12 +4,9 @@
 #include <utility>
 
 #include "sparsity/base/interrupt.h"
-#include "sparsity/base/random.h"
 
 namespace sparsify {
 namespace {
-
-constexpr uint64_t kInputSeed = 20240229;
 
 Timing Summary(std::vector<double> times) {
   std::sort(times.begin(), times.end());
@@ -19,18 +16,6 @@ Timing Summary(std::vector<double> times) {
 }
 
 }  // namespace
-
-Batch::Batch(const Plan& plan) {
-  Random random(kInputSeed);
-  for (const Shape& shape : plan.input_shapes()) {
-    Tensor& input = inputs.emplace_back(shape);
-    for (float& x : input.values()) x = static_cast<float>(random.Normal());
-    in.push_back(input.data());
-  }
-  for (const Shape& shape : plan.output_shapes()) {
-    out.push_back(outputs.emplace_back(shape).data());
-  }
-}
 
 StreamPlans::StreamPlans(const Graph& graph, const PlanOptions& options, int streams) {
   const auto count = static_cast<size_t>(streams);

@@ -9,21 +9,10 @@
 
 #include "sparsity/executor/measure.h"
 #include "sparsity/executor/plan.h"
+#include "sparsity/executor/plan_batch.h"
 #include "sparsity/executor/thread_team.h"
-#include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
-
-/// Random images of a plan's inputs, always the same, and memory for its outputs.
-struct Batch {
-  explicit Batch(const Plan& plan);
-  Batch(Batch&&) noexcept = default;  // `in` and `out` point into the tensors
-
-  std::vector<Tensor> inputs;
-  std::vector<Tensor> outputs;
-  std::vector<const float*> in;
-  std::vector<float*> out;
-};
 
 /// The same plan for each stream, with memory, images and constants of its own.
 class StreamPlans {

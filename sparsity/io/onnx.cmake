@@ -5,9 +5,6 @@ if(NOT SPARSIFY_ONNX_PROTO_DIR)
   message(FATAL_ERROR "onnx/onnx.proto not found; install the package libonnx-dev "
                       "or set SPARSIFY_ONNX_PROTO_DIR to the folder that holds onnx/onnx.proto")
 endif()
-if(NOT TARGET protobuf::protoc)
-  message(FATAL_ERROR "protoc not found; install the package protobuf-compiler")
-endif()
 set(onnx_proto ${SPARSIFY_ONNX_PROTO_DIR}/onnx/onnx.proto)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${onnx_proto})
 file(READ ${onnx_proto} onnx_proto_text)
@@ -18,18 +15,7 @@ string(APPEND onnx_proto_text "\noption optimize_for = LITE_RUNTIME;\n")
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/onnx_messages.proto
      CONTENT "${onnx_proto_text}" @ONLY)
 
-add_custom_command(
-  OUTPUT onnx_messages.pb.cc onnx_messages.pb.h
-  COMMAND protobuf::protoc --cpp_out=${CMAKE_CURRENT_BINARY_DIR}
-          --proto_path=${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_CURRENT_BINARY_DIR}/onnx_messages.proto
-  DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/onnx_messages.proto
-  COMMENT "Generating the ONNX messages")
-add_library(sparsify_onnx_messages STATIC ${CMAKE_CURRENT_BINARY_DIR}/onnx_messages.pb.cc
-            ${CMAKE_CURRENT_BINARY_DIR}/onnx_messages.pb.h)
-target_include_directories(sparsify_onnx_messages SYSTEM
-                           PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_BINARY_DIR}>)
-target_link_libraries(sparsify_onnx_messages PUBLIC protobuf::libprotobuf-lite)
-set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_onnx_messages)
+sparsify_messages(onnx ${CMAKE_CURRENT_BINARY_DIR})
 
 sparsify_library(onnx
   SOURCES onnx_constants.cc onnx_convert.cc onnx_convert_layers.cc onnx_convert_shapes.cc

@@ -3,22 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/cli_test_support.h"
+#include "tests/support/one_convolution.h"
 
 namespace sparsify {
 namespace {
 
-Graph SmallGraph(float weight, int64_t stride) {
-  Graph graph;
-  const ValueId x = graph.AddActivation("x");
-  const ValueId w = graph.AddParameter("w", Tensor({1, 1, 1, 1}, {weight}));
-  const ValueId y = graph.AddActivation("y");
-  Node node = {"conv", OpType::kConv, {x, w}, {y}, {}};
-  node.attributes.Set("strides", std::vector<int64_t>{stride, stride});
-  graph.AddNode(node);
-  graph.inputs = {{x, {-1, 1, 4, 4}}};
-  graph.outputs = {{y, {-1, 1, 4, 4}}};
-  return graph;
-}
+using testing::SmallGraph;
 
 RunConfig Config(const std::string& text) {
   return ReadRunConfig(MakeDocument("model: {path: a}\n" + text));
