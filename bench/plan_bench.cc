@@ -49,7 +49,7 @@ void PruneByMagnitude(Graph& graph, double sparsity) {
 }
 
 void PrintLayers(const Plan& plan) {
-  const Batch images(plan);
+  const PlanBatch images(plan);
   const std::vector<double> times = plan.Profile(images.in, images.out, 5);
   double total = 0;
   for (size_t i = 0; i < times.size(); ++i) {

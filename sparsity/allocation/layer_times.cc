@@ -38,13 +38,15 @@ Row ParseRow(const CsvRows& rows, const std::vector<std::string>& cells) {
   row.setting.threads = static_cast<int>(number(8, "threads", 1, 1e6));
   row.setting.isa = cells[9];
   row.setting.processor = cells[10];
+  row.setting.winograd = number(11, "winograd", 0, 1) != 0;
   return row;
 }
 
 void AddRow(const CsvRows& rows, Row row, LayerTimes& times) {
   if (times.levels.empty()) times.setting = row.setting;
   if (row.setting != times.setting) {
-    FailUsage(rows.Where(), "batch, threads, isa or processor differ from the first row's");
+    FailUsage(rows.Where(),
+              "batch, threads, isa, processor or winograd differ from the first row's");
   }
   if (times.levels.empty() || row.level != times.levels.back().level) {
     if (times.levels.empty() ? row.level != 0 : row.level < times.levels.back().level) {
@@ -124,10 +126,12 @@ double LayerTimeCurve::At(double s) const {
 
 void WriteLayerTimes(const LayerTimes& times, const std::string& path) {
   std::string text =
-      "level,layer,parameters,macs,sparsity,time_ms,kernel,batch,threads,isa,processor\n";
+      "level,layer,parameters,macs,sparsity,time_ms,kernel,batch,threads,isa,processor,"
+      "winograd\n";
   const TimingSetting& setting = times.setting;
-  const std::string tail = fmt::format("{},{},{},{}\n", setting.batch, setting.threads, setting.isa,
-                                       QuoteCell(setting.processor));
+  const std::string tail =
+      fmt::format("{},{},{},{},{}\n", setting.batch, setting.threads, setting.isa,
+                  QuoteCell(setting.processor), setting.winograd ? 1 : 0);
   for (const NetworkTimes& level : times.levels) {
     const std::string at = Percent(level.level);
     text += fmt::format("{},{},0,0,0,{},,{}", at, kRest, level.rest_ms, tail);
@@ -143,7 +147,7 @@ void WriteLayerTimes(const LayerTimes& times, const std::string& path) {
 LayerTimes ReadLayerTimes(const std::string& path) {
   CsvRows rows(path, "the layers' times",
                {"level", "layer", "parameters", "macs", "sparsity", "time_ms", "kernel", "batch",
-                "threads", "isa", "processor"});
+                "threads", "isa", "processor", "winograd"});
   LayerTimes times;
   while (const auto row = rows.Next()) AddRow(rows, ParseRow(rows, *row), times);
   CheckLevels(times, path);
@@ -160,6 +164,10 @@ std::string TimesMismatch(const LayerTimes& times, const std::vector<Layer>& lay
   if (was.isa != setting.isa || was.processor != setting.processor) {
     return fmt::format("measured on {} ({}), this is {} ({})", was.processor, was.isa,
                        setting.processor, setting.isa);
+  }
+  if (was.winograd != setting.winograd) {
+    return fmt::format("measured with benchmark.winograd: {}, this run has {}",
+                       was.winograd ? "True" : "False", setting.winograd ? "True" : "False");
   }
   const std::vector<LayerTime>& timed = times.levels.at(0).layers;
   size_t at = 0;

@@ -15,6 +15,7 @@ struct TimingSetting {
   int threads = 1;
   std::string isa;        // "avx512"
   std::string processor;  // its model name
+  bool winograd = false;  // dense layers might compute by Winograd's algorithm
 
   bool operator==(const TimingSetting&) const = default;
 };
@@ -58,9 +59,9 @@ struct LayerTimeCurve {
   double At(double s) const;
 };
 
-/// CSV "level,layer,parameters,macs,sparsity,time_ms,kernel,batch,threads,isa,processor", a row a
-/// layer and level and one "(rest)" a level; level and sparsity in percent with ten digits; written
-/// atomically. Writing what was read gives the same file.
+/// CSV "level,layer,parameters,macs,sparsity,time_ms,kernel,batch,threads,isa,processor,winograd"
+/// (1 or 0), a row a layer and level and one "(rest)" a level; level and sparsity in percent with
+/// ten digits; written atomically. Writing what was read gives the same file.
 void WriteLayerTimes(const LayerTimes& times, const std::string& path);
 
 /// Such a file (further columns are ignored). Throws usage Errors "file:line: …" for a missing

@@ -128,15 +128,13 @@ void MeasureMissing(const PreparedRun& run, const MaskGenerator& generator,
 TimingSetting TimingSettingOf(const PreparedRun& run) {
   const BenchmarkOptions& benchmark = *run.config.benchmark;
   return {benchmark.batch.front(), static_cast<int>(benchmark.threads.front()),
-          std::string(IsaName(DetectIsa())), ProcessorName()};
+          std::string(IsaName(DetectIsa())), ProcessorName(), benchmark.winograd};
 }
 
 PlanOptions TimedPlanOptions(const PreparedRun& run) {
   const BenchmarkOptions& benchmark = *run.config.benchmark;
-  return {.batch = benchmark.batch.front(),
-          .threads = static_cast<int>(benchmark.threads.front()),
-          .allow_sparse = true,
-          .min_sparsity = benchmark.min_sparsity};
+  return PlanOptionsOf(benchmark, benchmark.batch.front(),
+                       static_cast<int>(benchmark.threads.front()));
 }
 
 NetworkTimes AttributeTimes(const PlanProfile& profile, double level, std::vector<LayerTime> layers,

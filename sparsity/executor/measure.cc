@@ -42,7 +42,7 @@ double Verify(const Graph& graph, StreamPlans& plans, int streams,
   plans.Run(team, 1);
   ThrowIfInterrupted();
   double error = 0;
-  for (const Batch& batch : plans.batches()) {
+  for (const PlanBatch& batch : plans.batches()) {
     error = std::max(error, LargestError(batch.outputs, expected));
   }
   const double tolerance = RoundingTolerance(graph);
@@ -86,7 +86,7 @@ void TimeLayers(const StreamPlans& plans, PlanReport& report) {
   constexpr int kRepetitions = 3;
   const auto is_untimed = [](const StepReport& step) { return step.is_layer && step.time_ms <= 0; };
   if (std::none_of(report.steps.begin(), report.steps.end(), is_untimed)) return;
-  const Batch& batch = plans.batch();
+  const PlanBatch& batch = plans.batch();
   const std::vector<double> times = plans.plan().Profile(batch.in, batch.out, kRepetitions);
   for (size_t i = 0; i < times.size(); ++i) {
     StepReport& step = report.steps[i];
@@ -149,6 +149,15 @@ void BenchmarkOptions::VisitFields(OptionVisitor& v) {
       "again; user: sparsify/plans in the user's cache folder; None: choose anew");
 }
 
+PlanOptions PlanOptionsOf(const BenchmarkOptions& options, int64_t batch, int threads) {
+  return {.batch = batch,
+          .threads = threads,
+          .allow_sparse = true,
+          .min_sparsity = options.min_sparsity,
+          .winograd = options.winograd,
+          .cache_folder = CacheFolder(options)};
+}
+
 double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected) {
   double error = 0;
   double largest = std::numeric_limits<double>::min();
@@ -196,12 +205,7 @@ void WarnOfCrowding(const BenchmarkOptions& options, int processors) {
 SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                         const BenchmarkOptions& options, int streams) {
   CheckPrecision(options);
-  PlanOptions plan_options{.batch = batch,
-                           .threads = threads,
-                           .allow_sparse = true,
-                           .min_sparsity = options.min_sparsity,
-                           .winograd = options.winograd,
-                           .cache_folder = CacheFolder(options)};
+  PlanOptions plan_options = PlanOptionsOf(options, batch, threads);
   StreamPlans sparse(sparse_graph, plan_options, streams);
   plan_options.allow_sparse = false;
   StreamPlans dense(sparse_graph, plan_options, streams);

@@ -27,6 +27,9 @@ struct BenchmarkOptions {
   void VisitFields(OptionVisitor& v);
 };
 
+/// The plan that the benchmark makes of a sparse network.
+PlanOptions PlanOptionsOf(const BenchmarkOptions& options, int64_t batch, int threads);
+
 struct Timing {
   double min_ms = 0;
   double median_ms = 0;

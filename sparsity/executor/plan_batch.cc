@@ -4,7 +4,7 @@
 
 namespace sparsify {
 
-Batch::Batch(const Plan& plan) {
+PlanBatch::PlanBatch(const Plan& plan) {
   constexpr uint64_t kSeed = 20240229;
   Random random(kSeed);
   for (const Shape& shape : plan.input_shapes()) {

@@ -9,9 +9,9 @@
 namespace sparsify {
 
 /// Random images of a plan's inputs, always the same, and memory for its outputs.
-struct Batch {
-  explicit Batch(const Plan& plan);
-  Batch(Batch&&) noexcept = default;  // `in` and `out` point into the tensors
+struct PlanBatch {
+  explicit PlanBatch(const Plan& plan);
+  PlanBatch(PlanBatch&&) noexcept = default;  // `in` and `out` point into the tensors
 
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;

@@ -46,7 +46,7 @@ struct Plans {
 
   const Plan dense;
   std::optional<Plan> sparse;
-  const Batch images;
+  const PlanBatch images;
   const MillisecondClock clock;
 };
 

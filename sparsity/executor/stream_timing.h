@@ -21,8 +21,8 @@ class StreamPlans {
   StreamPlans(const Graph& graph, const PlanOptions& options, int streams);
 
   const Plan& plan() const { return plans_.front(); }
-  const Batch& batch() const { return batches_.front(); }
-  const std::vector<Batch>& batches() const { return batches_; }
+  const PlanBatch& batch() const { return batches_.front(); }
+  const std::vector<PlanBatch>& batches() const { return batches_; }
 
   /// The report of one plan with the memory of all.
   PlanReport Report() const;
@@ -33,7 +33,7 @@ class StreamPlans {
 
  private:
   std::vector<Plan> plans_;
-  std::vector<Batch> batches_;
+  std::vector<PlanBatch> batches_;
 };
 
 /// A B C A B C …, after a run of each to warm up, until each has run about `repetitions` times:

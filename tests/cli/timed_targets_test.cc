@@ -17,7 +17,7 @@ class TimedTargets : public PipelineTest {
   /// Two layers of 1 and 3 ms that take a tenth of that at 90 %.
   std::string TimesFile(const std::string& processor = ProcessorName()) {
     LayerTimes times;
-    times.setting = {2, 1, std::string(IsaName(DetectIsa())), processor};
+    times.setting = {2, 1, std::string(IsaName(DetectIsa())), processor, true};
     for (const double level : {0.0, 0.3, 0.6, 0.9}) {
       times.levels.push_back({level,
                               0,

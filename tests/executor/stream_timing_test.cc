@@ -78,7 +78,7 @@ TEST(TwinPlan, PlansRunAtOnceAndStayRight) {
   plans.Run(team, 20);
   ASSERT_EQ(plans.batches().size(), 3U);
   const std::vector<Tensor> expected = testing::RunPlan(plans.plan(), plans.batch().inputs);
-  for (const Batch& batch : plans.batches()) {
+  for (const PlanBatch& batch : plans.batches()) {
     EXPECT_EQ(LargestError(batch.outputs, expected), 0);
   }
 }
