@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "sparsity/base/hash.h"
 #include "sparsity/base/interrupt.h"
 #include "sparsity/executor/assign.h"
 #include "sparsity/executor/dense.h"
@@ -29,10 +30,12 @@ constexpr const char* kRowMajor = "row major";
 
 /// A kernel and its price.
 struct Priced {
-  KernelPtr kernel;
+  KernelPtr kernel;  // null when its price was known
   double ms = kUnknown;
   bool is_sparse = false;
   std::string name;
+
+  bool IsThere() const { return std::isfinite(ms); }
 };
 
 struct StepPrices {
@@ -54,7 +57,7 @@ class Chooser {
       : graph_(graph),
         options_(options),
         lanes_(lanes),
-        pricing_(options.tune, options.threads, kBudgetMs) {}
+        pricing_(options.tune, options.threads, kBudgetMs, ExceedsCache(graph)) {}
 
   std::vector<StepChoice> Run() {
     if (AnyWorthTrying()) {
@@ -129,17 +132,21 @@ class Chooser {
   void PriceLanes(size_t s) {
     const FusedStep& step = graph_.steps[s];
     const std::string problem = ProblemKey(graph_, step);
+    const std::string weight = IsWorthTrying(step) ? WeightHash(step) : "";
     Priced& best = prices_[s].lanes;
     for (const LaneCandidate& candidate : LaneCandidates(graph_, step, lanes_)) {
-      if (best.kernel != nullptr && pricing_.IsExhausted()) break;
+      if (best.IsThere() && pricing_.IsExhausted()) break;
       Pricing::Job job = JobOf(step);
       job.macs *= candidate.is_sparse ? RuleDensity(step) : kLaneDenseFactor;
       job.stop_above_ms = std::isfinite(best.ms) ? best.ms : 0;
-      if (!candidate.is_sparse) {
-        job.key = fmt::format("{} L{} {}", candidate.name, lanes_.lanes, problem);
+      job.key = fmt::format("{} L{} {} {}", candidate.name, lanes_.lanes, problem,
+                            candidate.is_sparse ? weight : "");
+      KernelPtr kernel;
+      double ms = pricing_.Known(job.key);
+      if (ms < 0) {
+        kernel = candidate.make();
+        ms = pricing_.Price(*kernel, job);
       }
-      KernelPtr kernel = candidate.make();
-      const double ms = pricing_.Price(*kernel, job);
       if (candidate.is_sparse) prices_[s].sparse_ms = std::min(prices_[s].sparse_ms, ms);
       if (ms < best.ms) best = {std::move(kernel), ms, candidate.is_sparse, candidate.name};
     }
@@ -158,6 +165,12 @@ class Chooser {
     priced.is_sparse = true;
     priced.name = kRowMajor;
     prices_[s].sparse_ms = std::min(prices_[s].sparse_ms, priced.ms);
+  }
+
+  std::string WeightHash(const FusedStep& step) const {
+    Fnv1a hash;
+    hash.Floats(graph_.graph.value(step.weight).data.values());
+    return hash.Hex();
   }
 
   double RuleDensity(const FusedStep& step) const {
@@ -195,9 +208,7 @@ class Chooser {
 
   /// What it costs to have a value in the other layout.
   void PriceCrossing(ValueId id, AssignmentProblem::Value& value) {
-    const auto has_lanes = [&](int s) {
-      return prices_[static_cast<size_t>(s)].lanes.kernel != nullptr;
-    };
+    const auto has_lanes = [&](int s) { return prices_[static_cast<size_t>(s)].lanes.IsThere(); };
     const bool may_leave = value.producer >= 0 && has_lanes(value.producer);
     const bool may_enter = std::any_of(value.readers.begin(), value.readers.end(), has_lanes);
     if (!may_leave && !may_enter) return;
@@ -266,14 +277,16 @@ class Chooser {
 
 std::vector<StepChoice> ChooseKernels(const FusedGraph& graph, const PlanOptions& options,
                                       const LaneOptions& lanes) {
-  return Chooser(graph, options, lanes).Run();
+  std::vector<StepChoice> choices = Chooser(graph, options, lanes).Run();
+  MakeChosenKernels(graph, lanes, choices);
+  return choices;
 }
 
 bool MakeChosenKernels(const FusedGraph& graph, const LaneOptions& lanes,
                        std::vector<StepChoice>& choices) {
   for (size_t s = 0; s < choices.size(); ++s) {
     StepChoice& choice = choices[s];
-    if (choice.candidate.empty()) continue;
+    if (choice.candidate.empty() || choice.kernel != nullptr) continue;
     const FusedStep& step = graph.steps[s];
     if (choice.candidate == kRowMajor) {
       choice.kernel = MakeSparseLinear(graph, step, lanes.context);

@@ -25,7 +25,7 @@ struct StepChoice {
 std::vector<StepChoice> ChooseKernels(const FusedGraph& graph, const PlanOptions& options,
                                       const LaneOptions& lanes);
 
-/// Makes the kernels that `choices` name. False when a step has no candidate of that name.
+/// Makes the kernels that `choices` name and lack. False when a step has no candidate of that name.
 bool MakeChosenKernels(const FusedGraph& graph, const LaneOptions& lanes,
                        std::vector<StepChoice>& choices);
 

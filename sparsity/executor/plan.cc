@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/interrupt.h"
 #include "sparsity/executor/arena.h"
 #include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/choose.h"
@@ -16,7 +17,9 @@
 #include "sparsity/executor/lower.h"
 #include "sparsity/executor/onednn_engine.h"
 #include "sparsity/executor/onednn_steps.h"
+#include "sparsity/executor/plan_batch.h"
 #include "sparsity/executor/plan_cache.h"
+#include "sparsity/executor/thread_clock.h"
 #include "sparsity/executor/thread_scope.h"
 #include "sparsity/executor/winograd.h"
 
@@ -49,6 +52,11 @@ struct Plan::Impl {
   void Bind(Lowered lowered);
   void SetExternals(const std::vector<const float*>& inputs, const std::vector<float*>& outputs);
   void BindCall(const Lowered& lowered, size_t call, const std::vector<int64_t>& offsets);
+  /// Chosen by the clock among sparse kernels, Winograd's and direct ones.
+  bool IsMixed() const {
+    return options.tune && options.allow_sparse &&
+           std::find(winograd.begin(), winograd.end(), true) != winograd.end();
+  }
   std::byte* At(int64_t offset) const { return arena.data() + offset; }
 };
 
@@ -147,6 +155,27 @@ std::vector<StepChoice> ChooseAnew(FusedGraph& graph, const PlanOptions& options
   return std::vector<StepChoice>(graph.steps.size());
 }
 
+/// Whether `plan` takes no more time than `other`, a little set aside for what it saves in memory.
+bool IsPreferable(const Plan& plan, const Plan& other, int threads) {
+  constexpr int kRounds = 5;
+  constexpr double kTolerance = 1.03;
+  const PlanBatch batch(plan);
+  const MillisecondClock clock = TimingClock(threads);
+  const auto time = [&](const Plan& timed) {
+    const double start = clock();
+    timed.Run(batch.in, batch.out);
+    return clock() - start;
+  };
+  double least = time(plan);
+  double least_other = time(other);
+  for (int round = 0; round < kRounds; ++round) {
+    ThrowIfInterrupted();
+    least = std::min(least, time(plan));
+    least_other = std::min(least_other, time(other));
+  }
+  return least <= kTolerance * least_other;
+}
+
 }  // namespace
 
 int64_t PlanReport::LayerCount() const {
@@ -197,15 +226,27 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   std::vector<StepChoice>& choices = impl_->choices;
   choices.resize(fused.steps.size());
   const PlanCache cache(graph, options, isa);
-  std::string cached_in;
   if (cache.Read(fused, choices) && MakeChosenKernels(fused, lanes, choices)) {
-    cached_in = cache.path();
-  } else {
-    choices = ChooseAnew(fused, options, lanes);
-    cache.Write(fused, choices);
+    impl_->Build(fused, isa);
+    impl_->report.cached_in = cache.path();
+    return;
   }
+  choices = ChooseAnew(fused, options, lanes);
   impl_->Build(fused, isa);
-  impl_->report.cached_in = cached_in;
+  if (impl_->IsMixed()) PreferDirect(graph);
+  cache.Write(impl_->winograd, impl_->choices);
+}
+
+/// Kernels are priced one by one, with weights that are still in the cache. Winograd's are up to
+/// four times as large and have left it when the whole network runs.
+void Plan::PreferDirect(const Graph& graph) {
+  PlanOptions options = impl_->options;
+  options.winograd = false;
+  options.cache_folder.clear();
+  Plan direct(graph, options);
+  if (!IsPreferable(direct, *this, options.threads)) return;
+  direct.impl_->options = impl_->options;
+  impl_ = std::move(direct.impl_);
 }
 
 Plan::Plan(const Graph& graph, const Plan& other) : impl_(std::make_unique<Impl>()) {

@@ -93,6 +93,9 @@ class Plan {
   const std::vector<Shape>& output_shapes() const;
 
  private:
+  /// Becomes the plan without Winograd's algorithm where that is no slower as a whole.
+  void PreferDirect(const Graph& graph);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

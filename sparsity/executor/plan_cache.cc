@@ -18,14 +18,14 @@
 namespace sparsify {
 namespace {
 
-constexpr std::string_view kHeader = "sparsify plan 1\n";
+constexpr std::string_view kHeader = "sparsify plan 2\n";
 constexpr int64_t kMaxBytes = 16 << 20;
 constexpr size_t kFields = 5;
 
 /// A step's line: candidate, winograd, the two times, reason.
-std::string Line(const FusedStep& step, const StepChoice& choice) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\n", choice.candidate, step.winograd ? 1 : 0,
-                     choice.dense_ms, choice.time_ms, choice.reason);
+std::string Line(bool winograd, const StepChoice& choice) {
+  return fmt::format("{}\t{}\t{}\t{}\t{}\n", choice.candidate, winograd ? 1 : 0, choice.dense_ms,
+                     choice.time_ms, choice.reason);
 }
 
 std::vector<std::string> Fields(const std::string& line) {
@@ -66,9 +66,10 @@ PlanCache::PlanCache(const Graph& graph, const PlanOptions& options, Isa isa)
   path_ = fmt::format("{}/{}.plan", folder_, hash.Hex());
 }
 
-std::string PlanCache::Text(const FusedGraph& graph, const std::vector<StepChoice>& choices) const {
+std::string PlanCache::Text(const std::vector<bool>& winograd,
+                            const std::vector<StepChoice>& choices) const {
   std::string text = fmt::format("{}{}steps {}\n", kHeader, key_, choices.size());
-  for (size_t s = 0; s < choices.size(); ++s) text += Line(graph.steps[s], choices[s]);
+  for (size_t s = 0; s < choices.size(); ++s) text += Line(winograd[s], choices[s]);
   return text + "end\n";
 }
 
@@ -101,11 +102,12 @@ bool PlanCache::Read(FusedGraph& graph, std::vector<StepChoice>& choices) const 
   return true;
 }
 
-void PlanCache::Write(const FusedGraph& graph, const std::vector<StepChoice>& choices) const {
+void PlanCache::Write(const std::vector<bool>& winograd,
+                      const std::vector<StepChoice>& choices) const {
   if (path_.empty()) return;
   try {
     MakeDirectories(folder_);
-    WriteFileAtomically(path_, Text(graph, choices));
+    WriteFileAtomically(path_, Text(winograd, choices));
   } catch (const Error& error) {
     Warn("{}; the plan is not kept for later runs", error.what());
   }

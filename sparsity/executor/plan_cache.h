@@ -24,13 +24,14 @@ class PlanCache {
   /// of another machine, network or version under the same name, or a damaged one, is warned of.
   bool Read(FusedGraph& graph, std::vector<StepChoice>& choices) const;
 
-  /// Keeps them. A folder that cannot be written is warned of: the plan is as good without.
-  void Write(const FusedGraph& graph, const std::vector<StepChoice>& choices) const;
+  /// Keeps them; `winograd` is FusedStep::winograd, one a step. A folder that cannot be written is
+  /// warned of: the plan is as good without.
+  void Write(const std::vector<bool>& winograd, const std::vector<StepChoice>& choices) const;
 
   const std::string& path() const { return path_; }
 
  private:
-  std::string Text(const FusedGraph& graph, const std::vector<StepChoice>& choices) const;
+  std::string Text(const std::vector<bool>& winograd, const std::vector<StepChoice>& choices) const;
 
   std::string folder_;
   std::string key_;   // lines

@@ -7,7 +7,7 @@
 #include <map>
 #include <mutex>
 
-#include "sparsity/base/random.h"
+#include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/thread_clock.h"
 
 namespace sparsify {
@@ -64,8 +64,8 @@ std::string ProblemKey(const FusedGraph& graph, const FusedStep& step) {
   return key;
 }
 
-Pricing::Pricing(bool tune, int threads, double budget_ms)
-    : tune_(tune), threads_(threads), budget_ms_(budget_ms) {}
+Pricing::Pricing(bool tune, int threads, double budget_ms, bool cold)
+    : tune_(tune), threads_(threads), budget_ms_(budget_ms), cold_(cold) {}
 
 bool Pricing::IsExhausted() const {
   const std::chrono::duration<double, std::milli> spent = Clock::now() - start_;
@@ -73,7 +73,7 @@ bool Pricing::IsExhausted() const {
 }
 
 std::string Pricing::FullKey(const std::string& key) const {
-  return fmt::format("{} threads {}", key, threads_);
+  return fmt::format("{} threads {}{}", key, threads_, cold_ ? " cold" : "");
 }
 
 double Pricing::Known(const std::string& key) const {
@@ -101,31 +101,32 @@ float* Pricing::Memory(size_t slot, int64_t bytes) {
   AlignedBuffer& buffer = memory_[slot];
   if (buffer.bytes() < bytes) {
     buffer = AlignedBuffer(bytes);
-    auto* values = reinterpret_cast<float*>(buffer.data());
-    Random random(slot);
-    constexpr int64_t kPattern = 4093;
-    const int64_t count = bytes / static_cast<int64_t>(sizeof(float));
-    for (int64_t i = 0; i < count; ++i) {
-      values[i] = i < kPattern ? static_cast<float>(random.Uniform()) : values[i - kPattern];
-    }
+    FillRandom(buffer, slot);
   }
   return reinterpret_cast<float*>(buffer.data());
 }
 
-double Pricing::Time(const StepKernel& kernel, const Job& job) {
-  const KernelInfo& info = kernel.info();
+KernelBuffers Pricing::Place(const KernelInfo& info, const Job& job) {
   KernelBuffers buffers;
-  size_t slot = 0;
-  for (size_t i = 0; i < job.inputs.size(); ++i) {
-    buffers.inputs.push_back(Memory(slot++, LayoutBytes(info.inputs[i], job.inputs[i])));
-  }
+  buffers.scratch = Memory(0, info.scratch_bytes);
+  size_t slot = 1;
+  if (cold_) cold_memory_.Evict();
   for (size_t i = 0; i < job.outputs.size(); ++i) {
-    buffers.outputs.push_back(Memory(slot++, LayoutBytes(info.outputs[i], job.outputs[i])));
+    const int64_t bytes = LayoutBytes(info.outputs[i], job.outputs[i]);
+    buffers.outputs.push_back(cold_ ? cold_memory_.Output(bytes) : Memory(slot++, bytes));
   }
-  if (info.shared_input >= 0) {
-    buffers.inputs[static_cast<size_t>(info.shared_input)] = buffers.outputs[0];
+  for (size_t i = 0; i < job.inputs.size(); ++i) {
+    const int64_t bytes = LayoutBytes(info.inputs[i], job.inputs[i]);
+    const bool is_shared = info.shared_input == static_cast<int>(i);
+    if (is_shared && cold_) TouchLines(buffers.outputs[0], bytes);
+    buffers.inputs.push_back(is_shared ? buffers.outputs[0]
+                             : cold_   ? cold_memory_.Input(bytes)
+                                       : Memory(slot++, bytes));
   }
-  buffers.scratch = Memory(slot, info.scratch_bytes);
+  return buffers;
+}
+
+double Pricing::Time(const StepKernel& kernel, const Job& job) {
   constexpr int kMostRuns = 8;
   constexpr int kFewestRuns = 3;
   constexpr double kEnoughMs = 12;
@@ -133,6 +134,7 @@ double Pricing::Time(const StepKernel& kernel, const Job& job) {
   double best = std::numeric_limits<double>::infinity();
   double spent = 0;
   for (int run = 0; run < kMostRuns; ++run) {
+    const KernelBuffers buffers = Place(kernel.info(), job);
     const double start = clock();
     kernel.Run(buffers);
     const double time = clock() - start;
@@ -142,6 +144,15 @@ double Pricing::Time(const StepKernel& kernel, const Job& job) {
     if (run > 0 && job.stop_above_ms > 0 && best > 1.3 * job.stop_above_ms) break;
   }
   return best;
+}
+
+bool ExceedsCache(const FusedGraph& graph) {
+  int64_t bytes = 0;
+  for (const FusedStep& step : graph.steps) {
+    for (ValueId id : step.outputs) bytes += graph.shapes[static_cast<size_t>(id)].NumElements();
+    if (step.weight != kNoValue) bytes += graph.graph.value(step.weight).data.size();
+  }
+  return bytes * static_cast<int64_t>(sizeof(float)) > PrivateCacheBytes();
 }
 
 }  // namespace sparsify

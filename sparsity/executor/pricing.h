@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sparsity/executor/arena.h"
+#include "sparsity/executor/cold_memory.h"
 #include "sparsity/executor/fuse.h"
 #include "sparsity/executor/kernel.h"
 
@@ -17,8 +18,9 @@ std::string ProblemKey(const FusedGraph& graph, const FusedStep& step);
 
 class Pricing {
  public:
-  /// `budget_ms`: after this much time spent, IsExhausted() tells callers to try less.
-  Pricing(bool tune, int threads, double budget_ms);
+  /// `budget_ms`: after this much time spent, IsExhausted() tells callers to try less. `cold`: of
+  /// steps in a network that is larger than the cache (cold_memory.h).
+  Pricing(bool tune, int threads, double budget_ms, bool cold);
 
   struct Job {
     std::vector<Shape> inputs;
@@ -39,6 +41,8 @@ class Pricing {
   using Clock = std::chrono::steady_clock;
 
   double Time(const StepKernel& kernel, const Job& job);
+  /// Operands of the next run.
+  KernelBuffers Place(const KernelInfo& info, const Job& job);
   double Rule(const StepKernel& kernel, const Job& job) const;
   /// Random floats, at least this many bytes; `slot` tells operands of one kernel apart.
   float* Memory(size_t slot, int64_t bytes);
@@ -48,7 +52,12 @@ class Pricing {
   int threads_;
   double budget_ms_;
   Clock::time_point start_ = Clock::now();
+  bool cold_;
   std::vector<AlignedBuffer> memory_;
+  ColdMemory cold_memory_;
 };
+
+/// Whether values and weights of the network are more than the private cache of a core holds.
+bool ExceedsCache(const FusedGraph& graph);
 
 }  // namespace sparsify

@@ -39,7 +39,8 @@ Pricing::Job DenseJob(const FusedGraph& graph, const FusedStep& step, const Step
 }
 
 void ChooseWinograd(FusedGraph& graph, const PlanOptions& options) {
-  Pricing pricing(options.tune, options.threads, std::numeric_limits<double>::infinity());
+  Pricing pricing(options.tune, options.threads, std::numeric_limits<double>::infinity(),
+                  ExceedsCache(graph));
   for (FusedStep& step : graph.steps) {
     if (!HasWinogradShape(graph, step)) continue;
     ThrowIfInterrupted();

@@ -58,13 +58,13 @@ TEST(Pricing, EqualKeysAreTimedOnceInAProcess) {
   Pricing::Job job;
   job.inputs = job.outputs = {Shape{4}};
   job.key = "bandwidth_test kernel";
-  Pricing first(true, 1, 1000);
+  Pricing first(true, 1, 1000, false);
   const double price = first.Price(kernel, job);
   const int runs = kernel.runs;
   EXPECT_GT(runs, 1);
-  EXPECT_EQ(Pricing(true, 1, 1000).Price(kernel, job), price);
+  EXPECT_EQ(Pricing(true, 1, 1000, false).Price(kernel, job), price);
   EXPECT_EQ(kernel.runs, runs);
-  Pricing(true, 2, 1000).Price(kernel, job);
+  Pricing(true, 2, 1000, false).Price(kernel, job);
   EXPECT_GT(kernel.runs, runs) << "another thread count is another price";
 }
 
@@ -72,7 +72,7 @@ TEST(Pricing, TheRuleDoesNotRunTheKernel) {
   const CountingKernel kernel(0);
   Pricing::Job job;
   job.inputs = job.outputs = {Shape{4}};
-  Pricing rule(false, 1, 0);
+  Pricing rule(false, 1, 0, false);
   const double small = rule.Price(kernel, job);
   job.macs = 1e9;
   EXPECT_GT(rule.Price(kernel, job), small);

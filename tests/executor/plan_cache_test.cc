@@ -92,7 +92,7 @@ TEST_F(PlanCacheTest, DamageIsSaidAndMendedByAPlanMadeAnew) {
   const std::string cases[] = {
       whole.substr(0, whole.size() / 2),
       "",
-      "sparsify plan 1\nsomething else\n",
+      "sparsify plan 2\nsomething else\n",
       [&] {  // a time that is none
         std::string text = whole;
         const size_t tab = text.find("\t0\t");

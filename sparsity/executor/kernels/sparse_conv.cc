@@ -35,6 +35,13 @@ int64_t SparseConv::Impl::TileInput(const TileItem& item) const {
   return row * g.InShape().row_stride() + column * g.lanes;
 }
 
+/// The tile's first output of its first channel, in a view of shape `shape`.
+float* SparseConv::Impl::TileOutput(const LaneView& view, const LaneShape& shape,
+                                    const TileItem& item) const {
+  return view.Plane(item.image_group, item.conv_group * group_channels()) +
+         plan.UnitOffset(shape, item.row * plan.tile.rows, item.column * plan.tile.columns);
+}
+
 void SparseConv::Impl::RunItem(const TileItem& item, const TileItem& next, const LaneView& in,
                                const LaneView* residual, const LaneView& out, char* scratch) const {
   const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
@@ -55,16 +62,17 @@ void SparseConv::Impl::RunItem(const TileItem& item, const TileItem& next, const
   task.scratch = reinterpret_cast<float*>(scratch);
   task.rows = reinterpret_cast<PackRow*>(scratch + pack_bytes + spill_bytes);
   TileCall call{};
-  call.out = out.Plane(item.image_group, first_out) +
-             plan.UnitOffset(plan.geometry.OutShape(), row, column);
-  call.out_prefetch_base = call.out;
+  const int64_t blocks = streams[item.conv_group].blocks();
+  // Blocks before the last have the time to fetch what the last one writes; a single one fetches
+  // for the next tile.
+  const TileItem& written = blocks > 1 ? item : next;
+  call.out = TileOutput(out, plan.geometry.OutShape(), item);
+  call.out_prefetch_base = TileOutput(out, plan.geometry.OutShape(), written);
   if (residual != nullptr) {
-    call.residual = residual->Plane(item.image_group, first_out) +
-                    plan.UnitOffset(plan.geometry.ResidualShape(), row, column);
-    call.residual_prefetch_base = call.residual;
+    call.residual = TileOutput(*residual, plan.geometry.ResidualShape(), item);
+    call.residual_prefetch_base = TileOutput(*residual, plan.geometry.ResidualShape(), written);
   }
   call.bias = bias.data() + first_out;
-  const int64_t blocks = streams[item.conv_group].blocks();
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t first = block * layout.block_channels;
     const float* block_planes = planes + first * plane_stride;

@@ -58,6 +58,7 @@ struct SparseConv::Impl {
   TileItem ItemAt(int64_t index) const;
   const float* Planes(const LaneView& in, const TileItem& item) const;
   int64_t TileInput(const TileItem& item) const;
+  float* TileOutput(const LaneView& view, const LaneShape& shape, const TileItem& item) const;
   void RunItem(const TileItem& item, const TileItem& next, const LaneView& in,
                const LaneView* residual, const LaneView& out, char* scratch) const;
   void RunBlock(const TileKind& kind, const TileItem& item, const TileCall& tile_call,

@@ -14,7 +14,9 @@ struct PackRow {
   int64_t from = 0;    // floats from the interior of the plane to input column 0 of the row
   int64_t to = 0;      // floats from the channel's scratch to the part of the row's first slot
   int64_t column = 0;  // input column of the first slot
-  bool zero = false;   // the row lies outside the input
+  int64_t begin = 0;   // slots [begin, end) lie inside the input; not set with one lane
+  int64_t end = 0;
+  bool zero = false;  // the row lies outside the input
 };
 
 struct PackTask {
