@@ -12,6 +12,13 @@ function(sparsify_library name)
   if(SPARSIFY_SANITIZE AND name MATCHES "^(base|graph|mask|allocation|onnx|hdf5|io|report|cli|schedulers|data|events|training)")
     target_compile_options(sparsify_${name} PRIVATE -O0)
   endif()
+  # What most sources include is read once. Not with ccache, which such headers keep from its work,
+  # nor where it is more than the sources.
+  list(LENGTH ARG_SOURCES count)
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND count GREATER 8 AND NOT name STREQUAL "kernels")
+    target_precompile_headers(sparsify_${name} PRIVATE <fmt/format.h> <algorithm> <functional> <map>
+      <memory> <optional> <string> <vector>)
+  endif()
   set_property(GLOBAL APPEND PROPERTY SPARSIFY_LIBRARIES sparsify_${name})
 endfunction()
 
