@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,8 @@ namespace {
 using Kind = YamlNode::Kind;
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 20;
+constexpr std::string_view kExtends = "extends";
+constexpr int kMostBases = 8;
 
 std::string Join(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
@@ -114,6 +118,40 @@ YamlNode& FindOrAdd(YamlNode& map, const std::string& key, const std::string& wh
   return map.items.back();
 }
 
+/// Removes `key` from the map and returns its value.
+std::optional<YamlNode> TakeKey(YamlNode& map, std::string_view key) {
+  for (size_t i = 0; i < map.keys.size(); ++i) {
+    if (map.keys[i].text != key) continue;
+    std::optional<YamlNode> value = std::move(map.items[i]);
+    map.keys.erase(map.keys.begin() + static_cast<ptrdiff_t>(i));
+    map.items.erase(map.items.begin() + static_cast<ptrdiff_t>(i));
+    return value;
+  }
+  return std::nullopt;
+}
+
+bool IsOfAnotherType(const YamlNode& a, const YamlNode& b) {
+  const YamlNode* of_a = a.Find("type");
+  const YamlNode* of_b = b.Find("type");
+  return of_a != nullptr && of_b != nullptr && of_a->text != of_b->text;
+}
+
+/// Adds what `map` lacks of `base`, map by map; the kwargs of another type are not for this one.
+void AddMissing(YamlNode base, YamlNode& map) {
+  if (map.kind == Kind::kNull) map.kind = Kind::kMap;
+  const bool is_other = IsOfAnotherType(base, map);
+  for (size_t i = 0; i < base.keys.size(); ++i) {
+    YamlNode* own = map.Find(base.keys[i].text);
+    if (is_other && base.keys[i].text == "kwargs") continue;
+    if (own == nullptr) {
+      map.keys.push_back(std::move(base.keys[i]));
+      map.items.push_back(std::move(base.items[i]));
+    } else if (own->kind == Kind::kMap && base.items[i].kind == Kind::kMap) {
+      AddMissing(std::move(base.items[i]), *own);
+    }
+  }
+}
+
 }  // namespace
 
 OptionsDocument::OptionsDocument(YamlNode root, std::string name)
@@ -129,6 +167,28 @@ OptionsDocument OptionsDocument::FromFile(const std::string& path) {
   } catch (const Error& error) {
     throw Error(ErrorKind::kUsage, error.what());
   }
+}
+
+OptionsDocument OptionsDocument::FromExtending(const std::string& path) {
+  OptionsDocument document = FromFile(path);
+  std::string extending = path;
+  for (int depth = 0; std::optional<YamlNode> extends = TakeKey(document.root_, kExtends);
+       ++depth) {
+    if (extends->kind != Kind::kScalar || extends->text.empty()) {
+      FailUsage(extends->where, "{}: {}, expected the path of a file", kExtends,
+                extends->Describe());
+    }
+    if (depth == kMostBases) {
+      FailUsage(extends->where, "{}: more than {} files build on each other, or one on itself",
+                kExtends, kMostBases);
+    }
+    extending = (std::filesystem::path(extending).parent_path() / extends->text).string();
+    if (!std::filesystem::exists(extending)) {
+      FailUsage(extends->where, "{}: there is no file {}", kExtends, extending);
+    }
+    AddMissing(FromFile(extending).root_, document.root_);
+  }
+  return document;
 }
 
 OptionsDocument OptionsDocument::FromText(const std::string& text, const std::string& name) {

@@ -15,6 +15,10 @@ class OptionsDocument {
  public:
   /// Reads and parses a file; see ParseYaml for limits and errors. All errors are usage ones.
   static OptionsDocument FromFile(const std::string& path);
+  /// As FromFile, but a file may build on another: `extends: base.yaml`, a path from its own
+  /// folder, gives the keys that it does not have itself, map by map (lists and values are replaced
+  /// whole, and so are the kwargs of another `type`). Bases may extend others, 8 deep.
+  static OptionsDocument FromExtending(const std::string& path);
   /// From text; `name` stands where the file name stands in messages.
   static OptionsDocument FromText(const std::string& text, const std::string& name);
 

@@ -18,7 +18,7 @@ namespace {
 void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 OptionsDocument LoadDocument(const CommandLine& line) {
-  OptionsDocument document = OptionsDocument::FromFile(line.config);
+  OptionsDocument document = OptionsDocument::FromExtending(line.config);
   for (const std::string& assignment : line.sets) document.Set(assignment);
   return document;
 }

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "sparsity/base/file.h"
 #include "tests/base/options_sample.h"
 
 namespace sparsify {
@@ -156,6 +159,60 @@ TEST(OptionsDocument, ReadsOneMapAndIgnoresTheRest) {
   EXPECT_EQ(options.inner.rounds, 9);
   EXPECT_THAT(ErrorOf([&] { document.ReadAt("a", options.inner); }),
               HasSubstr("f.yaml:1:5: a: unknown key \"b\""));
+}
+
+TEST(OptionsDocument, AFileBuildsOnAnother) {
+  const std::string folder = ::testing::TempDir() + "extends/";
+  std::filesystem::create_directories(folder + "bases");
+  WriteFileAtomically(folder + "bases/root.yaml", "a: 1\nm: {x: 1, y: 2, inner: {p: 1, q: 2}}\n");
+  WriteFileAtomically(folder + "bases/middle.yaml",
+                      "extends: root.yaml\nm: {x: 3}\nlist: [1, 2, 3]\n");
+  WriteFileAtomically(folder + "top.yaml",
+                      "extends: bases/middle.yaml\nlist: [4]\nm:\n  inner: {q: None}\n");
+  const OptionsDocument document = OptionsDocument::FromExtending(folder + "top.yaml");
+  EXPECT_FALSE(document.Has("extends"));
+  EXPECT_EQ(document.Where("a"), folder + "bases/root.yaml:1:4: a");
+  EXPECT_EQ(document.Where("m.x"), folder + "bases/middle.yaml:2:8: m.x");
+  EXPECT_EQ(document.Where("m.y"), folder + "bases/root.yaml:2:14: m.y");
+  EXPECT_EQ(document.Where("m.inner.p"), folder + "bases/root.yaml:2:28: m.inner.p");
+  EXPECT_EQ(document.Where("m.inner.q"), folder + "top.yaml:4:14: m.inner.q");
+  EXPECT_EQ(document.Where("list"), folder + "top.yaml:2:7: list");
+}
+
+TEST(OptionsDocument, KwargsOfAnotherTypeAreNotTakenOver) {
+  const std::string folder = ::testing::TempDir() + "extends/";
+  std::filesystem::create_directories(folder);
+  WriteFileAtomically(folder + "base.yaml", "s: {type: A, kwargs: {x: 1}, y: 2}\n");
+  const auto extending = [&](const std::string& text) {
+    WriteFileAtomically(folder + "own.yaml", "extends: base.yaml\n" + text);
+    return OptionsDocument::FromExtending(folder + "own.yaml");
+  };
+  const OptionsDocument other = extending("s: {type: B, kwargs: {z: 1}}\n");
+  EXPECT_FALSE(other.Has("s.kwargs.x"));
+  EXPECT_TRUE(other.Has("s.kwargs.z") && other.Has("s.y"));
+  EXPECT_FALSE(extending("s: {type: B}\n").Has("s.kwargs"));
+  EXPECT_TRUE(extending("s: {type: A, kwargs: {z: 1}}\n").Has("s.kwargs.x"));
+  EXPECT_TRUE(extending("s: {y: 3}\n").Has("s.kwargs.x"));
+}
+
+TEST(OptionsDocument, WhatIsExtendedMustBeThereAndEnd) {
+  const std::string folder = ::testing::TempDir() + "extends/";
+  std::filesystem::create_directories(folder);
+  const auto error = [&](const std::string& text) {
+    WriteFileAtomically(folder + "own.yaml", text);
+    return ErrorOf([&] { OptionsDocument::FromExtending(folder + "own.yaml"); });
+  };
+  EXPECT_EQ(error("extends: none.yaml\n"),
+            folder + "own.yaml:1:10: extends: there is no file " + folder + "none.yaml");
+  EXPECT_EQ(error("extends: [a]\n"),
+            folder + "own.yaml:1:10: extends: a list, expected the path of a file");
+  EXPECT_EQ(error("extends: own.yaml\n"),
+            folder +
+                "own.yaml:1:10: extends: more than 8 files build on each other, or one on "
+                "itself");
+  WriteFileAtomically(folder + "bad.yaml", "- 1\n");
+  EXPECT_EQ(error("extends: bad.yaml\n"),
+            folder + "bad.yaml:1:1: a list, expected a map of keys and values");
 }
 
 TEST(OptionsDocument, AMissingFileIsAUsageError) {

@@ -24,7 +24,7 @@ std::vector<std::string> AllConfigs() {
 class EveryConfig : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EveryConfig, CanBeReadAndHasLevels) {
-  const OptionsDocument document = OptionsDocument::FromFile(GetParam());
+  const OptionsDocument document = OptionsDocument::FromExtending(GetParam());
   const RunConfig config = ReadRunConfig(document);
   EXPECT_EQ(SweepLevels(config, document).empty(), GetParam().ends_with("_dense.yaml"));
   EXPECT_TRUE(MissingFeatures(config, document).empty());
