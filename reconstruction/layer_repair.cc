@@ -87,7 +87,9 @@ class LayerRepair {
     for (const Work& work : work_) {
       RepairLayer(*work.layer, walk, progress ? &*progress : nullptr, result_.units[work.unit]);
       if (task_.on_finished) {
-        task_.on_finished(task_.finished + static_cast<int64_t>(work.unit) + 1);
+        const size_t rows = work.unit + 1;
+        task_.on_finished(task_.finished + static_cast<int64_t>(rows),
+                          std::span(result_.units).first(rows));
       }
     }
     result_.seconds["load images"] = walk.seconds().load;

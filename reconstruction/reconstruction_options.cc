@@ -62,8 +62,8 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
           "output positions of a layer used of each image, drawn at random, 0: all; not adam");
   v.Field(
       "statistics_correction", statistics_correction,
-      "match every output channel's mean and deviation with the dense network's at the end; not "
-      "adam");
+      "match every output channel's mean and deviation with the dense network's at the end, layer "
+      "by layer");
   v.Field("memory_limit", memory_limit, {.min = 1, .max = 1e9},
           "MB for kept activations; what does not fit goes to a scratch file or is computed again");
   v.OptionalSection("polish", polish,
@@ -84,9 +84,11 @@ const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options)
       "pattern",     "max_count",      "weight_lr",       "bias_lr",           "keep_gpu",
       "mix_batches", "use_dense_inps", "bias_correction", "weight_correction", "early_stop",
       "lr_schedule", "lr_scale",       "held_back",       "patience"};
-  static const std::vector<std::string> of_others = {"damping", "max_positions",
-                                                     "statistics_correction"};
-  return options.IsAdam() ? of_others : of_adam;
+  static const std::vector<std::string> of_others = {"damping", "max_positions"};
+  static const std::vector<std::string> none;
+  if (!options.IsAdam()) return of_adam;
+  // The correction reads the layers' inputs as the other methods do.
+  return options.statistics_correction ? none : of_others;
 }
 
 }  // namespace sparsify

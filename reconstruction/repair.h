@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,20 @@
 #include "sparsity/mask/mask.h"
 
 namespace sparsify {
+
+/// What happened to one unit (a layer or a block).
+struct RepairedUnit {
+  std::string name;
+  /// Σ over outputs of E[(teacher − student)²] relative to Σ Var(teacher), with the dense weights
+  /// masked and with the new ones.
+  double loss_before = 0;
+  double loss_after = 0;
+  int64_t steps = 0;    // of an optimiser; 0 for a direct solution
+  int64_t samples = 0;  // output positions (direct) or images (optimiser) used
+  double seconds = 0;
+  std::string remark;      // "stopped early: …", "damping raised to 0.1", or empty
+  std::string unrepaired;  // why the unit keeps its weights, or empty
+};
 
 /// A pruned network to repair. The student holds the teacher's nodes; its masked weights are +0
 /// and it is changed in place. Methods that choose masks themselves replace them.
@@ -29,23 +44,10 @@ struct RepairTask {
   /// Units of work (layers, blocks) that `student` and `masks` already hold, finished by an
   /// earlier run; work goes on behind them with the same result.
   int64_t finished = 0;
-  /// Called after each further unit with the number finished; student and masks are then a state
-  /// that a later run can start from. May be empty.
-  std::function<void(int64_t finished)> on_finished = {};
-};
-
-/// What happened to one unit (a layer or a block).
-struct RepairedUnit {
-  std::string name;
-  /// Σ over outputs of E[(teacher − student)²] relative to Σ Var(teacher), with the dense weights
-  /// masked and with the new ones.
-  double loss_before = 0;
-  double loss_after = 0;
-  int64_t steps = 0;    // of an optimiser; 0 for a direct solution
-  int64_t samples = 0;  // output positions (direct) or images (optimiser) used
-  double seconds = 0;
-  std::string remark;      // "stopped early: …", "damping raised to 0.1", or empty
-  std::string unrepaired;  // why the unit keeps its weights, or empty
+  /// Called after each further unit with the number finished and what happened to those that this
+  /// call finished; student and masks are then a state that a later run can start from. May be
+  /// empty.
+  std::function<void(int64_t finished, std::span<const RepairedUnit> units)> on_finished = {};
 };
 
 struct RepairResult {

@@ -83,7 +83,10 @@ class UnitRepair {
     }
     for (const Work& work : work_) {
       RepairOne(work, progress ? &*progress : nullptr);
-      if (task_.on_finished) task_.on_finished(static_cast<int64_t>(work.unit) + 1);
+      if (task_.on_finished) {
+        task_.on_finished(static_cast<int64_t>(work.unit) + 1,
+                          std::span(result_.units).first(work.report + 1));
+      }
     }
     return std::move(result_);
   }

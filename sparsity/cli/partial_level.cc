@@ -1,43 +1,103 @@
 #include "sparsity/cli/partial_level.h"
 
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "reconstruction/phase_timer.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
+#include "sparsity/base/options_print.h"
+#include "sparsity/base/options_yaml.h"
 
 namespace sparsify {
 namespace {
 
-constexpr const char* kFinished = "finished_units";
+/// A PartialState as text: the units' members one list each.
+struct StoredState {
+  std::optional<int64_t> finished;
+  std::vector<std::string> names;
+  std::vector<double> before;
+  std::vector<double> after;
+  std::vector<int64_t> steps;
+  std::vector<int64_t> samples;
+  std::vector<double> seconds;
+  std::vector<std::string> remarks;
+  std::vector<std::string> unrepaired;
+
+  void VisitFields(OptionVisitor& v) {
+    v.Field("finished_units", finished, {.min = 0}, "number of units");
+    v.Field("names", names, "of the units");
+    v.Field("before", before, "errors");
+    v.Field("after", after, "errors");
+    v.Field("steps", steps, "of an optimiser");
+    v.Field("samples", samples, "used");
+    v.Field("seconds", seconds, "taken");
+    v.Field("remarks", remarks, "or empty");
+    v.Field("unrepaired", unrepaired, "why, or empty");
+  }
+};
+
+std::string StateText(const PartialState& state) {
+  StoredState stored;
+  stored.finished = state.finished;
+  for (const RepairedUnit& unit : state.units) {
+    stored.names.push_back(unit.name);
+    stored.before.push_back(unit.loss_before);
+    stored.after.push_back(unit.loss_after);
+    stored.steps.push_back(unit.steps);
+    stored.samples.push_back(unit.samples);
+    stored.seconds.push_back(unit.seconds);
+    stored.remarks.push_back(unit.remark);
+    stored.unrepaired.push_back(unit.unrepaired);
+  }
+  return ResolvedYaml(Fields(stored));
+}
+
+PartialState ParseState(const std::string& text, const std::string& path) {
+  StoredState stored;
+  OptionsDocument::FromText(text, path).Read(stored);
+  if (!stored.finished) Fail(path, "no \"finished_units\" in it");
+  const size_t count = stored.names.size();
+  for (const size_t size :
+       {stored.before.size(), stored.after.size(), stored.steps.size(), stored.samples.size(),
+        stored.seconds.size(), stored.remarks.size(), stored.unrepaired.size()}) {
+    if (size != count) Fail(path, "lists of {} and {} units", count, size);
+  }
+  PartialState state = {*stored.finished, {}};
+  for (size_t i = 0; i < count; ++i) {
+    state.units.push_back({stored.names[i], stored.before[i], stored.after[i], stored.steps[i],
+                           stored.samples[i], stored.seconds[i], stored.remarks[i],
+                           stored.unrepaired[i]});
+  }
+  return state;
+}
 
 }  // namespace
 
-int64_t PartialLevel::Restore(Checkpoint& checkpoint) const {
-  if (!std::filesystem::exists(path_)) return 0;
+PartialState PartialLevel::Restore(Checkpoint& checkpoint) const {
+  if (!std::filesystem::exists(path_)) return {};
   try {
     Checkpoint stored = LoadCheckpoint(path_);
-    const auto finished = stored.metrics.find(kFinished);
-    if (finished == stored.metrics.end()) Fail(path_, "no \"{}\" in it", kFinished);
+    PartialState state = ParseState(stored.configuration, path_ + ":/configuration");
     checkpoint.graph = std::move(stored.graph);
     checkpoint.masks = std::move(stored.masks);
-    return static_cast<int64_t>(finished->second);
+    return state;
   } catch (const Error& error) {
     Warn("{}; this level is repaired from its beginning", error.what());
-    return 0;
+    return {};
   }
 }
 
-void PartialLevel::Save(const Checkpoint& checkpoint, int64_t finished, bool force) {
+void PartialLevel::Save(const Checkpoint& checkpoint, const PartialState& partial, bool force) {
   constexpr double kShare = 20;
   if (failed_ || (!force && SecondsSince(last_) < kShare * cost_)) return;
   const auto start = Clock::now();
   Checkpoint state;
   state.graph = checkpoint.graph;
   state.masks = checkpoint.masks;
-  state.metrics[kFinished] = static_cast<double>(finished);
+  state.configuration = StateText(partial);
   try {
     SaveCheckpoint(state, path_);
   } catch (const Error& error) {

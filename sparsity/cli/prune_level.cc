@@ -51,11 +51,11 @@ Checkpoint PruneLevel(const LevelRequest& request, const MaskGenerator& generato
       clock.Time("masks", [&] { return MaskLevel(run, request.level, generator, start); });
   if (run.calibration && run.config.sparsity.reconstruction) {
     const PartialLevel partial(request.partial_path);
-    const int64_t finished = partial.Restore(checkpoint);
+    PartialState state = partial.Restore(checkpoint);
     const auto& progressive = run.config.sparsity.progressive;
     const bool previous = progressive && progressive->teacher == "previous";
     repaired = RepairLevel(run, request.level, previous ? start.graph : run.model.graph, checkpoint,
-                           finished, request.partial_path, clock);
+                           std::move(state), request.partial_path, clock);
     BakeMasks(checkpoint.graph, checkpoint.masks);  // a weight that became zero counts as pruned
   }
   RecordSparsity(run, request.level, checkpoint);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -41,10 +43,13 @@ PrunePattern PatternOf(const MaskGeneratorOptions& masks) {
   return pattern;
 }
 
+/// The method apart where it is Adam, which is none of these.
 LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
   const ReconstructionOptions& chosen = *sparsity.reconstruction;
   LayerRepairOptions options;
-  options.method = LayerMethodFromName("reconstruction.method", chosen.method);
+  if (!chosen.IsAdam()) {
+    options.method = LayerMethodFromName("reconstruction.method", chosen.method);
+  }
   options.pattern = PatternOf(sparsity.mask_generator);
   options.damping = chosen.damping;
   options.max_positions = chosen.max_positions;
@@ -134,22 +139,30 @@ class LevelRepair {
         calibration_(*run.calibration),
         seed_(static_cast<uint64_t>(run.config.seed)) {}
 
-  std::vector<RepairedUnit> Run(int64_t finished) {
+  std::vector<RepairedUnit> Run(PartialState state) {
     const auto start = std::chrono::steady_clock::now();
-    if (finished > 0) {
-      Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_), finished);
+    if (state.finished > 0) {
+      Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_),
+           state.finished);
     }
-    int64_t done = finished;
-    RepairResult result = RunMethod(finished, [&](int64_t units) {
-      done = units;
-      partial_.Save(student_, units);
-    });
+    const std::vector<RepairedUnit> earlier = state.units;
+    const auto add = [&](std::span<const RepairedUnit> units) {
+      state.units = earlier;
+      state.units.insert(state.units.end(), units.begin(), units.end());
+    };
+    RepairResult result =
+        RunMethod(state.finished, [&](int64_t done, std::span<const RepairedUnit> units) {
+          state.finished = done;
+          add(units);
+          partial_.Save(student_, state);
+        });
+    add(result.units);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    NoteRepair(percent_, result.units, seconds.count());
+    NoteRepair(percent_, state.units, seconds.count());
     clock_.Add("repair", result.seconds);
-    if (!sparsity_.reconstruction->polish) return result.units;
-    partial_.Save(student_, done, true);
-    return Polish(std::move(result.units));
+    if (!sparsity_.reconstruction->polish) return state.units;
+    partial_.Save(student_, state, true);
+    return Polish(std::move(state.units));
   }
 
  private:
@@ -164,7 +177,8 @@ class LevelRepair {
   }
 
   /// The images that judge the polish are not used here: what is fitted to them cannot judge.
-  RepairResult RunMethod(int64_t finished, std::function<void(int64_t)> on_finished) {
+  RepairResult RunMethod(int64_t finished,
+                         std::function<void(int64_t, std::span<const RepairedUnit>)> on_finished) {
     std::optional<ImageSubset> others;
     if (sparsity_.reconstruction->polish) {
       others.emplace(calibration_, DistillationBatches::NotHeldBack(
@@ -178,7 +192,27 @@ class LevelRepair {
     if (!options.mask_is_static) {
       options.remake_mask = MaskMaker(task, MakeMaskGenerator(sparsity_.mask_generator));
     }
-    return RepairUnits(task, options);
+    RepairResult result = RepairUnits(task, options);
+    if (sparsity_.reconstruction->statistics_correction) {
+      Append(CorrectStatistics(task.calibration), result);
+    }
+    return result;
+  }
+
+  /// What the layers' outputs lack of the dense network's mean and deviation. Done again it changes
+  /// nothing, so that it need not be resumed within.
+  RepairResult CorrectStatistics(const Dataset& calibration) {
+    LayerRepairOptions options = LayerOptions(sparsity_);
+    options.method = LayerMethod::kStatistics;
+    RepairResult result = RepairLayers(Task(calibration, "statistics"), options);
+    for (RepairedUnit& unit : result.units) unit.name += " statistics";
+    return result;
+  }
+
+  static void Append(RepairResult more, RepairResult& result) {
+    result.units.insert(result.units.end(), std::make_move_iterator(more.units.begin()),
+                        std::make_move_iterator(more.units.end()));
+    for (const auto& [phase, seconds] : more.seconds) result.seconds[phase] += seconds;
   }
 
   std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
@@ -202,9 +236,9 @@ class LevelRepair {
 }  // namespace
 
 std::vector<RepairedUnit> RepairLevel(const PreparedRun& run, size_t level, const Graph& teacher,
-                                      Checkpoint& student, int64_t finished,
+                                      Checkpoint& student, PartialState state,
                                       const std::string& partial_path, PhaseClock& clock) {
-  return LevelRepair(run, level, teacher, student, partial_path, clock).Run(finished);
+  return LevelRepair(run, level, teacher, student, partial_path, clock).Run(std::move(state));
 }
 
 std::string DescribeRepair(const PreparedRun& run) {

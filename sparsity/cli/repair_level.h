@@ -5,16 +5,18 @@
 #include <vector>
 
 #include "reconstruction/repair.h"
+#include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/phase_clock.h"
 #include "sparsity/cli/prepare.h"
 
 namespace sparsify {
 
 /// Repairs `student.graph` towards `teacher`; its masks are baked in, and replaced where the method
-/// chooses them. With `finished` units done already (PartialLevel) work goes on behind them. The
-/// state is kept at `partial_path`. Returns one row a unit and adds its time to `clock`.
+/// chooses them. Work goes on behind `state` (PartialLevel), and its
+/// state is kept at `partial_path`. Returns one row a unit, earlier ones included, and adds its
+/// time to `clock`.
 std::vector<RepairedUnit> RepairLevel(const PreparedRun& run, size_t level, const Graph& teacher,
-                                      Checkpoint& student, int64_t finished,
+                                      Checkpoint& student, PartialState state,
                                       const std::string& partial_path, PhaseClock& clock);
 
 /// "repaired by obs on 1000 images of calibration, polished".

@@ -24,9 +24,24 @@ TEST(PartialLevel, RestoresWhatWasSaved) {
   Checkpoint saved = Sample();
   Tensor& weight = saved.graph.mutable_value(saved.graph.FindValue("conv.weight")).data;
   weight[3] = 7;
-  PartialLevel(folder.Path("p.h5")).Save(saved, 5, true);
+  const PartialState state = {5,
+                              {{"a, \"b\"", 0.1, 1.0 / 3, 7, 8, 0.25, "stopped: early", ""},
+                               {"c", 0, 0, 0, 0, 0, "", "nothing is pruned up to here"}}};
+  PartialLevel(folder.Path("p.h5")).Save(saved, state, true);
   Checkpoint restored = Sample();
-  EXPECT_EQ(PartialLevel(folder.Path("p.h5")).Restore(restored), 5);
+  const PartialState found = PartialLevel(folder.Path("p.h5")).Restore(restored);
+  EXPECT_EQ(found.finished, 5);
+  ASSERT_EQ(found.units.size(), 2);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(found.units[i].name, state.units[i].name);
+    EXPECT_EQ(found.units[i].loss_before, state.units[i].loss_before);
+    EXPECT_EQ(found.units[i].loss_after, state.units[i].loss_after);
+    EXPECT_EQ(found.units[i].steps, state.units[i].steps);
+    EXPECT_EQ(found.units[i].samples, state.units[i].samples);
+    EXPECT_EQ(found.units[i].seconds, state.units[i].seconds);
+    EXPECT_EQ(found.units[i].remark, state.units[i].remark);
+    EXPECT_EQ(found.units[i].unrepaired, state.units[i].unrepaired);
+  }
   EXPECT_EQ(restored.graph.value(restored.graph.FindValue("conv.weight")).data[3], 7);
   EXPECT_EQ(restored.masks, saved.masks);
 }
@@ -35,20 +50,20 @@ TEST(PartialLevel, NothingOrADamagedFileMeansFromTheBeginning) {
   const TestFolder folder;
   const LogCapture log;
   Checkpoint checkpoint = Sample();
-  EXPECT_EQ(PartialLevel(folder.Path("none.h5")).Restore(checkpoint), 0);
+  EXPECT_EQ(PartialLevel(folder.Path("none.h5")).Restore(checkpoint).finished, 0);
   WriteFileAtomically(folder.Path("bad.h5"), "no checkpoint");
-  EXPECT_EQ(PartialLevel(folder.Path("bad.h5")).Restore(checkpoint), 0);
+  EXPECT_EQ(PartialLevel(folder.Path("bad.h5")).Restore(checkpoint).finished, 0);
   EXPECT_TRUE(log.Contains("this level is repaired from its beginning"));
   SaveCheckpoint(checkpoint, folder.Path("plain.h5"));
-  EXPECT_EQ(PartialLevel(folder.Path("plain.h5")).Restore(checkpoint), 0);
+  EXPECT_EQ(PartialLevel(folder.Path("plain.h5")).Restore(checkpoint).finished, 0);
 }
 
 TEST(PartialLevel, SavesRarelyUnlessForced) {
   const TestFolder folder;
   PartialLevel partial(folder.Path("p.h5"));
-  partial.Save(Sample(), 1);
+  partial.Save(Sample(), {1, {}});
   EXPECT_FALSE(std::filesystem::exists(folder.Path("p.h5")));  // nothing was at stake yet
-  partial.Save(Sample(), 2, true);
+  partial.Save(Sample(), {2, {}}, true);
   EXPECT_TRUE(std::filesystem::exists(folder.Path("p.h5")));
   partial.Remove();
   EXPECT_FALSE(std::filesystem::exists(folder.Path("p.h5")));
@@ -58,7 +73,7 @@ TEST(PartialLevel, AFailedWriteIsSaidAndDoesNotStopTheRepair) {
   const TestFolder folder;
   const LogCapture log;
   PartialLevel partial(folder.Path("missing/p.h5"));
-  partial.Save(Sample(), 1, true);
+  partial.Save(Sample(), {1, {}}, true);
   EXPECT_TRUE(log.Contains("the repair goes on, but could not be resumed within this level"));
 }
 

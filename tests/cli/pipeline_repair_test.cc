@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cmath>
+
+#include "sparsity/cli/partial_level.h"
 #include "sparsity/mask/mask.h"
 #include "tests/cli/pipeline_fixture.h"
 
@@ -47,6 +51,35 @@ TEST_F(PipelineTest, EveryMethodRunsAndLeavesItsTables) {
   }
 }
 
+TEST_F(PipelineTest, StatisticsAreCorrectedBehindTheOptimiser) {
+  Run({Calibration(), "sparsity.reconstruction={max_count: 2, statistics_correction: True}",
+       "benchmark=None", "sweep=[75]"});
+  const auto units = Column(files_.Repair(), "unit");
+  const auto at = std::find(units.begin(), units.end(), "conv2 statistics");
+  ASSERT_NE(at, units.end());
+  const auto row = static_cast<size_t>(at - units.begin());
+  EXPECT_EQ(Column(files_.Repair(), "steps").at(row), "0");
+  EXPECT_EQ(Column(files_.Repair(), "unrepaired").at(row), "");
+  EXPECT_EQ(CountZeros(Weight(75, "conv2.weight").first), 16 * 16 * 9 * 3 / 4);
+  const Tensor corrected = Weight(75, "conv2.weight").first;
+  fs::remove_all(files_.folder());
+  Run({Calibration(), "sparsity.reconstruction={max_count: 2}", "benchmark=None", "sweep=[75]"});
+  // A factor for each row of what the optimiser has left.
+  const Tensor before = Weight(75, "conv2.weight").first;
+  const int64_t columns = before.size() / before.shape()[0];
+  for (int64_t row_at = 0; row_at < before.shape()[0]; ++row_at) {
+    double factor = 0;
+    for (int64_t i = row_at * columns; i < (row_at + 1) * columns; ++i) {
+      if (before[i] == 0) continue;
+      const double here = corrected[i] / before[i];
+      if (factor == 0) factor = here;
+      ASSERT_NEAR(here, factor, 1e-4 * std::abs(factor));
+    }
+    EXPECT_GE(factor, 0.25 - 1e-6);
+    EXPECT_LE(factor, 4 + 1e-6);
+  }
+}
+
 TEST_F(PipelineTest, ProgressiveStagesStartFromTheOneBefore) {
   for (const char* teacher : {"dense", "previous"}) {
     fs::remove_all(files_.folder());
@@ -84,15 +117,18 @@ TEST_F(PipelineTest, ARepairGoesOnWithinALevel) {
   Tensor& second = partial.graph.mutable_value(partial.graph.FindValue("conv2.weight")).data;
   second = dense.graph.value(dense.graph.FindValue("conv2.weight")).data;
   ApplyMask(mask, second);
-  partial.metrics = {{"finished_units", 1}};
+  const auto units = Column(files_.Repair(), "unit");
   fs::remove(files_.Record(75));
   fs::remove(files_.Report());
-  SaveCheckpoint(partial, files_.Partial(75));
+  PartialLevel(files_.Partial(75))
+      .Save(partial, {1, {{"conv1", 0.5, 0.25, 0, 64, 1, "of an earlier run", ""}}}, true);
   Run(sets, {.resume = true});
   EXPECT_TRUE(log_.Contains("75 %: goes on behind unit 1 of an earlier run"));
   const Tensor again = Weight(75, "conv2.weight").first;
   for (int64_t i = 0; i < weight.size(); ++i) ASSERT_NEAR(again[i], weight[i], 1e-6);
   EXPECT_FALSE(fs::exists(files_.Partial(75)));
+  EXPECT_EQ(Column(files_.Repair(), "unit"), units);
+  EXPECT_EQ(Column(files_.Repair(), "remark").at(0), "of an earlier run");
 }
 
 class SensitivityPipelineTest : public PipelineTest {

@@ -265,10 +265,15 @@ TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
 TEST(RunConfig, KeysThatAdamDoesNotUseAreSaid) {
   const OptionsDocument document = MakeDocument(
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
-      "sparsity: {reconstruction: {statistics_correction: True}}\n");
-  EXPECT_THAT(UnusedSettings(ReadRunConfig(document), document),
-              ElementsAre("f.yaml:4:52: sparsity.reconstruction.statistics_correction: not used, "
-                          "method: adam has no use for it"));
+      "sparsity: {reconstruction: {damping: 0.1}}\n");
+  EXPECT_THAT(
+      UnusedSettings(ReadRunConfig(document), document),
+      ElementsAre("f.yaml:4:38: sparsity.reconstruction.damping: not used, method: adam has "
+                  "no use for it"));
+  const OptionsDocument corrected = MakeDocument(
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
+      "sparsity: {reconstruction: {damping: 0.1, statistics_correction: True}}\n");
+  EXPECT_THAT(UnusedSettings(ReadRunConfig(corrected), corrected), IsEmpty());
 }
 
 TEST(RunConfig, GeneratorsThatAreNotBuiltAreNamed) {

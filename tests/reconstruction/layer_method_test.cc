@@ -120,7 +120,10 @@ TEST_P(Method, GoesOnBehindFinishedLayersWithTheSameResult) {
                    .layers = layers,
                    .calibration = images,
                    .title = ""};
-  whole.on_finished = [&](int64_t finished) { states[finished] = {student, masks}; };
+  whole.on_finished = [&](int64_t finished, std::span<const RepairedUnit> units) {
+    EXPECT_EQ(std::ssize(units), finished);
+    states[finished] = {student, masks};
+  };
   RepairLayers(whole, Quiet(GetParam()));
   ASSERT_EQ(states.size(), layers.size());
   EXPECT_EQ(states.begin()->first, 1);
@@ -134,7 +137,7 @@ TEST_P(Method, GoesOnBehindFinishedLayersWithTheSameResult) {
                     .title = "",
                     .finished = finished};
     std::vector<int64_t> calls;
-    rest.on_finished = [&](int64_t k) { calls.push_back(k); };
+    rest.on_finished = [&](int64_t k, std::span<const RepairedUnit>) { calls.push_back(k); };
     const auto units = RepairLayers(rest, Quiet(GetParam())).units;
     ASSERT_EQ(units.size(), layers.size() - static_cast<size_t>(finished));
     if (!units.empty()) {

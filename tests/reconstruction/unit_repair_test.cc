@@ -114,7 +114,10 @@ TEST_F(Repairing, ResumingGivesTheSameWeights) {
     masks_ = MagnitudeMasks(teacher_, 0.6);
     masks_.erase("block.conv1.weight");  // a unit that is skipped
     RepairTask task = Task();
-    task.on_finished = [&](int64_t finished) { states[finished] = {student_, masks_}; };
+    task.on_finished = [&](int64_t finished, std::span<const RepairedUnit> units) {
+      EXPECT_FALSE(units.empty());
+      states[finished] = {student_, masks_};
+    };
     RepairUnits(task, options_);
     const Graph whole = student_;
     ASSERT_EQ(states.size(), 4U);
