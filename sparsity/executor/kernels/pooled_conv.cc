@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "sparsity/executor/kernels/lane_kernels.h"
 
@@ -22,26 +23,33 @@ int64_t CompleteRows(const PoolGeometry& window, int64_t rows) {
   return last < 0 ? 0 : last / window.stride_h + 1;
 }
 
+/// From the first row of the next window to the end of a band of whole strides; at the top of a
+/// plane, where windows begin in the padding, it is more than there is.
+int64_t KeptRows(const PoolGeometry& window) {
+  const int64_t band = RoundUp(window.kernel_h, window.stride_h);
+  return std::max<int64_t>(band + window.pad_top - CompleteRows(window, band) * window.stride_h, 0);
+}
+
 }  // namespace
 
 PoolBands PlanPoolBands(const ConvGeometry& conv, const PoolShape& pool, int64_t cache_bytes,
                         int threads) {
-  const PoolGeometry& window = pool.window;
-  const int64_t stride = window.stride_h;
-  const int64_t row_bytes = conv.out_w * conv.lanes * conv.out_channels * kFloat;
-  const int64_t most = cache_bytes / 2 / row_bytes - (window.kernel_h - 1);
-  const int64_t rows = std::max<int64_t>(most / stride, 1) * stride;
+  const int64_t stride = pool.window.stride_h;
+  const int64_t kept = KeptRows(pool.window);
   const int64_t groups = conv.OutShape().groups();
-  const int64_t count = CeilDiv(RoundUp(CeilDiv(conv.out_h, rows) * groups, threads), groups);
-  PoolBands bands;
-  bands.rows = RoundUp(CeilDiv(conv.out_h, count), stride);
-  bands.count = CeilDiv(conv.out_h, bands.rows);
-  // From the first row of the next window to the end of the band, the same for every band; at the
-  // top of a plane, where windows begin in the padding, it is more than there is.
-  const int64_t high = RoundUp(window.kernel_h, stride);  // so that no quotient is negative
-  const int64_t next = CompleteRows(window, bands.rows + high) * stride - high;
-  bands.kept = std::max<int64_t>(bands.rows + window.pad_top - next, 0);
-  return bands;
+  const int64_t row_bytes = conv.out_w * conv.lanes * conv.out_channels * kFloat;
+  const int64_t most = std::min(cache_bytes * 2 / 3 / row_bytes - kept, conv.out_h);
+  PoolBands best;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (int64_t rows = std::max<int64_t>(most / stride, 1) * stride; rows > 0; rows -= stride) {
+    const int64_t count = CeilDiv(conv.out_h, rows);
+    // What the busiest thread computes; a band costs about a row more than its rows.
+    const int64_t cost = CeilDiv(count * groups, threads) * (rows + 1);
+    if (cost >= least) continue;
+    least = cost;
+    best = {rows, count, kept};
+  }
+  return best;
 }
 
 PooledConv::PooledConv(const ConvGeometry& conv, const float* weight, const float* bias,

@@ -16,8 +16,7 @@ struct PoolShape {
   int64_t out_h = 1, out_w = 1;
 };
 
-/// How the rows of a convolution are cut; all but the last band make the same number of pooled
-/// rows.
+/// How the rows of a convolution are cut.
 struct PoolBands {
   int64_t rows = 0;   // of the convolution in a band: a multiple of the pool's stride
   int64_t count = 0;  // of one group of images
@@ -26,8 +25,8 @@ struct PoolBands {
   bool operator==(const PoolBands&) const = default;
 };
 
-/// Bands whose buffer takes about half of `cache_bytes`, at least one pooled row, and that
-/// `threads` threads share evenly where they can.
+/// Bands whose buffer takes at most two thirds of `cache_bytes`, at least one stride of the pool;
+/// of those the height that leaves the busiest of `threads` threads the least to do.
 PoolBands PlanPoolBands(const ConvGeometry& conv, const PoolShape& pool, int64_t cache_bytes,
                         int threads);
 
