@@ -30,6 +30,13 @@ TEST_P(Models, DensePlanAgreesWithTheInterpreter) {
   EXPECT_TRUE(testing::AgreesWithInterpreter(graph, plan, 1e-4));
 }
 
+TEST_P(Models, SparsePlanAgreesWithTheInterpreter) {
+  Graph graph = LoadOnnx(path_);
+  testing::PruneRandomly(graph, 0.5, 2);
+  const Plan plan(graph, {.batch = 8, .threads = 1, .tune = false});
+  EXPECT_TRUE(testing::AgreesWithInterpreter(graph, plan, 1e-4));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Models,
                          ::testing::Values("fashion_mnist_resnet14", "imagenet_mobilenetv1_0.75",
                                            "imagenet_mobilenetv2_1.0", "imagenet_squeezenet1.1",
