@@ -187,6 +187,7 @@ std::vector<ValueId> FusedStep::Operands() const {
 
 FusedStep FusedStep::WithoutPool() const {
   FusedStep step = *this;
+  step.op.erase(step.op.rfind('+'));
   step.pool.reset();
   step.unpooled = kNoValue;
   step.outputs = {unpooled};

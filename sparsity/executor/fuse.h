@@ -1,9 +1,9 @@
 // Graph → list of fused steps: what one kernel call computes.
 //
 // Batch norms are folded, a convolution or fully connected node takes the addition of a
-// residual and the activation behind it along, a convolution with a large result also the max-pool
-// that alone reads it, x·Sigmoid(x) and its hard form become one
-// activation, pure views disappear, and nodes nobody reads are dropped.
+// residual and the activation behind it along, a convolution with a large result also the
+// max-pool that alone reads it, x·Sigmoid(x) and its hard form become one activation, pure
+// views disappear, and nodes nobody reads are dropped.
 #pragma once
 
 #include <cstdint>

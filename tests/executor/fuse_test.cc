@@ -137,6 +137,7 @@ TEST(Fuse, AStepWithAPoolStandsForTwo) {
   EXPECT_EQ(step.outputs, parts.steps[1].outputs);
   const FusedStep conv = step.WithoutPool();
   EXPECT_FALSE(conv.pool);
+  EXPECT_EQ(conv.op, "Conv+Relu");
   EXPECT_EQ(conv.inputs, parts.steps[0].inputs);
   EXPECT_EQ(conv.outputs, parts.steps[0].outputs);
   EXPECT_EQ(conv.activation, parts.steps[0].activation);

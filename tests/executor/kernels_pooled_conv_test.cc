@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "sparsity/base/error.h"
 #include "sparsity/executor/kernels/pooled_conv.h"
 #include "tests/executor/kernels_support.h"
 
@@ -208,6 +209,31 @@ TEST(PlanPoolBands, KeepWhatTheNextWindowReads) {
   EXPECT_EQ(PlanPoolBands(c.conv, c.pool, 2 << 20, 1).kept, 1);
   c.pool.window = {1, 1, 3, 3, 0, 0, 0, 0};
   EXPECT_EQ(PlanPoolBands(c.conv, c.pool, 2 << 20, 1).kept, 0);
+}
+
+TEST(PooledConv, SaysWhatItCannotRun) {
+  Case c = FirstLayer(8, 8);
+  const std::vector<float> weight(static_cast<size_t>(c.conv.out_channels * c.conv.taps()), 1.0F);
+  const auto message = [&](const ConvGeometry& conv, const SparseVariant& variant) {
+    try {
+      const PooledConv pooled(conv, weight.data(), nullptr, {}, variant, c.pool, 1 << 20,
+                              {Isa::kScalar, 1});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  ConvGeometry wrong = c.conv;
+  wrong.out_w = 0;
+  const SparseVariant packed = AllSparseVariants(c.conv, Isa::kScalar)[0];
+  EXPECT_EQ(message(wrong, packed),
+            "pooled convolution: convolution with a size of 0, expected at least 1");
+  SparseVariant direct = packed;
+  direct.packed = false;
+  direct.name = "direct";
+  EXPECT_EQ(message(MakeGeometry(8, 3, 64, 112, 1, 1, 0, 8), direct),
+            "sparse convolution: variant \"direct\" needs a 1x1 convolution without halo, stride "
+            "or bands");
 }
 
 }  // namespace

@@ -55,11 +55,9 @@ PoolBands PlanPoolBands(const ConvGeometry& conv, const PoolShape& pool, int64_t
 PooledConv::PooledConv(const ConvGeometry& conv, const float* weight, const float* bias,
                        const Activation& activation, const SparseVariant& variant,
                        const PoolShape& pool, int64_t cache_bytes, const LaneContext& context)
-    : conv_(conv),
-      pool_(pool),
-      context_(context),
-      bands_(PlanPoolBands(conv, pool, cache_bytes, context.threads)) {
+    : conv_(conv), pool_(pool), context_(context) {
   conv.Validate("pooled convolution");
+  bands_ = PlanPoolBands(conv, pool, cache_bytes, context.threads);
   buffer_ = conv.OutShape();
   buffer_.batch = conv.lanes;
   buffer_.height = bands_.kept + bands_.rows;
@@ -149,7 +147,7 @@ void PooledConv::PoolBand(int64_t group, int64_t band, const LaneView& buffer,
   const int64_t begin = PooledRows(band);
   const int64_t end = PooledRows(band + 1);
   if (begin >= end) return;
-  const int64_t first = (band * bands_.rows) - bands_.kept;  // row of the output, of the buffer's 0
+  const int64_t first = band * bands_.rows - bands_.kept;  // the buffer's row 0
   const int64_t start = begin * pool_.window.stride_h - pool_.window.pad_top;
   const int64_t top = std::max<int64_t>(start, 0);
   const int64_t bottom = std::min((band + 1) * bands_.rows, conv_.out_h);

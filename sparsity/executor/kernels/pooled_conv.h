@@ -33,7 +33,7 @@ PoolBands PlanPoolBands(const ConvGeometry& conv, const PoolShape& pool, int64_t
 class PooledConv {
  public:
   /// As SparseConv: `conv` is the whole convolution, which adds no residual. `cache_bytes`: of one
-  /// core.
+  /// core. Throws Error when the geometry is invalid or the variant cannot run it in bands.
   PooledConv(const ConvGeometry& conv, const float* weight, const float* bias,
              const Activation& activation, const SparseVariant& variant, const PoolShape& pool,
              int64_t cache_bytes, const LaneContext& context);
