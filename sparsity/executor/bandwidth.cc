@@ -16,7 +16,7 @@ int64_t TouchedBytes(const Lowered& lowered, size_t first, size_t last) {
     const LoweredCall& call = lowered.calls[i];
     buffers.insert(call.inputs.begin(), call.inputs.end());
     buffers.insert(call.outputs.begin(), call.outputs.end());
-    bytes += call.kernel->info().constant_bytes;
+    bytes += call.kernel->info().constant_bytes + call.kernel->info().inner_bytes;
   }
   for (int buffer : buffers) bytes += lowered.buffers[static_cast<size_t>(buffer)].bytes;
   return bytes;
@@ -39,6 +39,8 @@ int64_t BandwidthBytes(const Lowered& lowered, int64_t cache_bytes) {
   for (size_t i = 0; i < lowered.calls.size(); ++i) {
     const LoweredCall& call = lowered.calls[i];
     total += call.kernel->info().constant_bytes;
+    const int64_t inner = call.kernel->info().inner_bytes;
+    if (inner > cache_bytes) total += 2 * inner;
     for (int input : call.inputs) {
       const auto b = static_cast<size_t>(input);
       const int64_t bytes = lowered.buffers[b].bytes;

@@ -131,7 +131,7 @@ class Chooser {
 
   void PriceLanes(size_t s) {
     const FusedStep& step = graph_.steps[s];
-    const std::string problem = ProblemKey(graph_, step);
+    const std::string problem = ProblemKey(graph_, step) + PoolKey(graph_, step);
     const std::string weight = IsWorthTrying(step) ? WeightHash(step) : "";
     Priced& best = prices_[s].lanes;
     for (const LaneCandidate& candidate : LaneCandidates(graph_, step, lanes_)) {

@@ -3,6 +3,7 @@
 #include "sparsity/executor/onednn_kernel.h"
 #include "sparsity/executor/onednn_steps.h"
 #include "sparsity/executor/operator_kernel.h"
+#include "sparsity/executor/sequence_kernel.h"
 #include "sparsity/executor/simplify.h"
 
 namespace sparsify {
@@ -84,10 +85,28 @@ KernelPtr MakeWeighted(const FusedGraph& graph, const FusedStep& step) {
   }
 }
 
+/// A convolution, then its pool in the format of the convolution's result.
+KernelPtr MakeWithPool(const FusedGraph& graph, const FusedStep& step) {
+  const Shape& shape = ShapeOf(graph, step.unpooled);
+  std::vector<KernelPtr> kernels;
+  kernels.push_back(MakeDenseKernel(graph, step.WithoutPool(), {}));
+  const Layout made = kernels[0]->info().outputs[0];
+  KernelPtr pool = MakeDenseKernel(graph, step.PoolAlone(), {made});
+  const Layout read = pool->info().inputs[0];
+  std::vector<Shape> between = {shape};
+  if (!(made == read)) {
+    kernels.push_back(onednn::MakeReorder(shape, made, read));
+    between.push_back(shape);
+  }
+  kernels.push_back(std::move(pool));
+  return MakeSequence(std::move(kernels), between);
+}
+
 }  // namespace
 
 KernelPtr MakeDenseKernel(const FusedGraph& graph, const FusedStep& step,
                           const std::vector<Layout>& available) {
+  if (step.pool) return MakeWithPool(graph, step);
   KernelPtr kernel;
   if (step.weight != kNoValue) {
     kernel = MakeWeighted(graph, step);

@@ -1,16 +1,19 @@
 #include "sparsity/executor/describe.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 namespace sparsify {
 namespace {
 
-/// Of a step's operands and results in the layouts of its kernel.
+/// Of a step's operands and results in the layouts of its kernel, and of the values within it,
+/// which are both.
 int64_t ActivationBytes(const FusedGraph& graph, const FusedStep& step, const KernelInfo& info) {
   const auto bytes = [&](ValueId id, const Layout& layout) {
     return LayoutBytes(layout, graph.shapes[static_cast<size_t>(id)]);
   };
-  int64_t total = 0;
+  int64_t total = 2 * info.inner_bytes;
   const std::vector<ValueId> operands = step.Operands();
   for (size_t i = 0; i < operands.size(); ++i) total += bytes(operands[i], info.inputs[i]);
   for (size_t i = 0; i < step.outputs.size(); ++i) total += bytes(step.outputs[i], info.outputs[i]);
@@ -18,6 +21,15 @@ int64_t ActivationBytes(const FusedGraph& graph, const FusedStep& step, const Ke
 }
 
 }  // namespace
+
+std::string PoolKey(const FusedGraph& graph, const FusedStep& step) {
+  if (!step.pool) return "";
+  std::string key = fmt::format(" pool in {} bytes", graph.cache_bytes);
+  for (const auto& [name, value] : step.pool->attributes.all()) {
+    key += fmt::format(" {}={}", name, FormatAttribute(value));
+  }
+  return key;
+}
 
 double WeightSparsity(const FusedGraph& graph, const FusedStep& step) {
   if (step.weight == kNoValue) return 0;

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
+#include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/simplify.h"
+#include "sparsity/ops/window.h"
 
 namespace sparsify {
 namespace {
@@ -22,7 +24,8 @@ std::string LayerName(std::string_view weight) {
 /// Grows one step from each node that no earlier step has taken.
 class Fuser {
  public:
-  explicit Fuser(SimpleGraph simple) : simple_(std::move(simple)) {}
+  Fuser(SimpleGraph simple, int64_t cache_bytes)
+      : simple_(std::move(simple)), cache_bytes_(cache_bytes) {}
 
   std::vector<FusedStep> Steps() {
     std::vector<std::pair<size_t, FusedStep>> placed;
@@ -85,8 +88,9 @@ class Fuser {
     size_t last = index;
     for (int next = OnlyReader(step.outputs[0]); next >= 0; next = OnlyReader(step.outputs[0])) {
       const auto reader = static_cast<size_t>(next);
-      if (taken_[reader] || !(TakeBias(step, reader) || TakeResidual(step, last, reader) ||
-                              TakeActivation(step, reader))) {
+      if (taken_[reader] || step.pool ||
+          !(TakeBias(step, reader) || TakeResidual(step, last, reader) ||
+            TakeActivation(step, reader) || TakePool(step, reader))) {
         break;
       }
       taken_[reader] = true;
@@ -145,7 +149,31 @@ class Fuser {
     return true;
   }
 
+  /// The MaxPool of a convolution whose result the cache does not hold. Depthwise and pointwise
+  /// convolutions have kernels of their own that make no bands.
+  bool TakePool(FusedStep& step, size_t reader) {
+    const Node& pool = simple_.nodes[reader].node;
+    if (step.node.type != OpType::kConv || step.weight == kNoValue || step.residual != kNoValue ||
+        pool.type != OpType::kMaxPool || pool.outputs.size() != 1) {
+      return false;
+    }
+    const Shape& weight = ShapeOf(step.weight);
+    const bool is_pointwise = weight[2] == 1 && weight[3] == 1;
+    const bool is_depthwise = step.node.attributes.Int("group", 1) > 1 && weight[1] == 1;
+    const Shape& shape = ShapeOf(step.outputs[0]);
+    const auto bytes = shape.NumElements() * static_cast<int64_t>(sizeof(float));
+    if (is_pointwise || is_depthwise || bytes <= cache_bytes_) return false;
+    const auto kernel = pool.attributes.Ints("kernel_shape", {});
+    const Window window = ResolveWindow(pool, shape, kernel[0], kernel[1]);
+    if (window.height.dilation != 1 || window.width.dilation != 1) return false;
+    step.pool = pool;
+    step.unpooled = step.outputs[0];
+    step.op += "+MaxPool";
+    return true;
+  }
+
   SimpleGraph simple_;
+  int64_t cache_bytes_;
   std::vector<bool> taken_;
 };
 
@@ -157,9 +185,29 @@ std::vector<ValueId> FusedStep::Operands() const {
   return operands;
 }
 
-FusedGraph Fuse(const Graph& graph, int64_t batch) {
-  Fuser fuser(Simplify(graph, batch));
+FusedStep FusedStep::WithoutPool() const {
+  FusedStep step = *this;
+  step.op.erase(step.op.rfind('+'));
+  step.pool.reset();
+  step.unpooled = kNoValue;
+  step.outputs = {unpooled};
+  return step;
+}
+
+FusedStep FusedStep::PoolAlone() const {
+  FusedStep step;
+  step.name = pool->name;
+  step.op = OpName(pool->type);
+  step.node = *pool;
+  step.inputs = {unpooled};
+  step.outputs = outputs;
+  return step;
+}
+
+FusedGraph Fuse(const Graph& graph, int64_t batch, int64_t cache_bytes) {
   FusedGraph fused;
+  fused.cache_bytes = cache_bytes > 0 ? cache_bytes : PrivateCacheBytes();
+  Fuser fuser(Simplify(graph, batch), fused.cache_bytes);
   fused.steps = fuser.Steps();
   SimpleGraph simple = fuser.TakeGraph();
   fused.graph = std::move(simple.graph);

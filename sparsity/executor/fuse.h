@@ -1,11 +1,13 @@
 // Graph → list of fused steps: what one kernel call computes.
 //
 // Batch norms are folded, a convolution or fully connected node takes the addition of a
-// residual and the activation behind it along, x·Sigmoid(x) and its hard form become one
-// activation, pure views disappear, and nodes nobody reads are dropped.
+// residual and the activation behind it along, a convolution with a large result also the
+// max-pool that alone reads it, x·Sigmoid(x) and its hard form become one activation, pure
+// views disappear, and nodes nobody reads are dropped.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +16,10 @@
 
 namespace sparsify {
 
-/// One step: y = activation(node(inputs) + residual).
+/// One step: y = activation(node(inputs) + residual), or y = pool(activation(node(inputs))).
 struct FusedStep {
   std::string name;             // of the prunable layer, else of the leading node
-  std::string op;               // "Conv+Add+Relu"
+  std::string op;               // "Conv+Add+Relu", "Conv+Relu+MaxPool"
   Node node;                    // the leading node; its input ids have views resolved
   std::vector<ValueId> inputs;  // activations it reads, in node order, without the residual
   std::vector<ValueId> outputs;
@@ -25,12 +27,17 @@ struct FusedStep {
   ValueId bias = kNoValue;      // one element an output channel
   ValueId residual = kNoValue;  // of the output's shape
   Activation activation;
-  bool is_layer = false;  // owns a prunable weight
-  int64_t macs = 0;       // dense, whole batch
-  bool winograd = false;  // its dense kernel computes by Winograd's algorithm
+  std::optional<Node> pool;     // MaxPool
+  ValueId unpooled = kNoValue;  // what it reads: no operand or output of any step
+  bool is_layer = false;        // owns a prunable weight
+  int64_t macs = 0;             // dense, whole batch
+  bool winograd = false;        // its dense kernel computes by Winograd's algorithm
 
   /// inputs, then the residual when there is one: the order kernels read their operands in.
   std::vector<ValueId> Operands() const;
+  /// The two steps that a step with a pool stands for.
+  FusedStep WithoutPool() const;
+  FusedStep PoolAlone() const;
 };
 
 /// The graph (owned, batch norms folded) as steps in execution order.
@@ -44,9 +51,11 @@ struct FusedGraph {
   std::vector<FusedStep> steps;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;  // views resolved: the value whose bytes are the output
+  int64_t cache_bytes = 0;       // of one core
 };
 
-/// Throws Error when the shapes do not fit.
-FusedGraph Fuse(const Graph& graph, int64_t batch);
+/// `cache_bytes`: of one core, 0: PrivateCacheBytes(); a convolution takes its pool along when its
+/// result is larger. Throws Error when the shapes do not fit.
+FusedGraph Fuse(const Graph& graph, int64_t batch, int64_t cache_bytes = 0);
 
 }  // namespace sparsify

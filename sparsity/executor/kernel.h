@@ -23,6 +23,7 @@ struct KernelInfo {
   std::vector<Layout> outputs;  // what each output will be in
   int64_t scratch_bytes = 0;    // 64-byte aligned memory needed while running
   int64_t constant_bytes = 0;   // weights with indices, biases
+  int64_t inner_bytes = 0;      // values of whole size that it writes to scratch and reads again
   /// This operand's memory may become output 0's, or −1; it must, when `must_share`.
   int shared_input = -1;
   bool must_share = false;

@@ -62,22 +62,9 @@ std::vector<LaneCandidate> One(const FusedGraph& graph, const FusedStep& step,
 
 std::vector<LaneCandidate> PoolCandidates(const FusedGraph& graph, const FusedStep& step,
                                           const LaneOptions& options) {
-  const auto kernel = step.node.attributes.Ints("kernel_shape", {});
-  const Window window =
-      ResolveWindow(step.node, PixelShape(ShapeOf(graph, step.inputs[0])), kernel[0], kernel[1]);
-  const WindowAxis& h = window.height;
-  const WindowAxis& w = window.width;
-  if (h.dilation != 1 || w.dilation != 1) return {};
-  PoolGeometry pool;
-  pool.kernel_h = h.kernel;
-  pool.kernel_w = w.kernel;
-  pool.stride_h = h.stride;
-  pool.stride_w = w.stride;
-  pool.pad_top = h.pad_begin;
-  pool.pad_left = w.pad_begin;
-  pool.pad_bottom = h.pad_end;
-  pool.pad_right = w.pad_end;
-  pool.count_include_pad = step.node.attributes.Int("count_include_pad", 0) != 0;
+  const auto shape = LanePoolShape(step.node, ShapeOf(graph, step.inputs[0]));
+  if (!shape) return {};
+  const PoolGeometry pool = shape->window;
   const bool is_max = step.node.type == OpType::kMaxPool;
   return One(graph, step, options, false,
              [context = options.context, pool, is_max](const std::vector<LaneView>& in,
@@ -253,6 +240,27 @@ std::vector<LaneCandidate> LaneCandidates(const FusedGraph& graph, const FusedSt
   if (PixelShape(ShapeOf(graph, step.outputs[0])).rank() != 4) return {};
   return step.weight != kNoValue ? LaneLayerCandidates(graph, step, options)
                                  : OtherCandidates(graph, step, options);
+}
+
+std::optional<PoolShape> LanePoolShape(const Node& pool, const Shape& in) {
+  const auto kernel = pool.attributes.Ints("kernel_shape", {});
+  const Window window = ResolveWindow(pool, PixelShape(in), kernel[0], kernel[1]);
+  const WindowAxis& h = window.height;
+  const WindowAxis& w = window.width;
+  if (h.dilation != 1 || w.dilation != 1) return std::nullopt;
+  PoolShape shape;
+  shape.window.kernel_h = h.kernel;
+  shape.window.kernel_w = w.kernel;
+  shape.window.stride_h = h.stride;
+  shape.window.stride_w = w.stride;
+  shape.window.pad_top = h.pad_begin;
+  shape.window.pad_left = w.pad_begin;
+  shape.window.pad_bottom = h.pad_end;
+  shape.window.pad_right = w.pad_end;
+  shape.window.count_include_pad = pool.attributes.Int("count_include_pad", 0) != 0;
+  shape.out_h = h.output;
+  shape.out_w = w.output;
+  return shape;
 }
 
 KernelPtr MakeLaneReorder(const Shape& shape, const Layout& from, const Layout& to,

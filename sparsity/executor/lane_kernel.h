@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "sparsity/executor/isa.h"
 #include "sparsity/executor/kernel.h"
 #include "sparsity/executor/kernels/lane_ops.h"
+#include "sparsity/executor/kernels/pooled_conv.h"
 
 namespace sparsify {
 
@@ -31,6 +33,9 @@ struct LaneCandidate {
 /// The candidates refer to `graph` and `step`.
 std::vector<LaneCandidate> LaneCandidates(const FusedGraph& graph, const FusedStep& step,
                                           const LaneOptions& options);
+
+/// A MaxPool or AveragePool of an input of this shape; none when it is dilated.
+std::optional<PoolShape> LanePoolShape(const Node& pool, const Shape& in);
 
 /// Copies a value of this shape between layouts of which at least one is kLanes.
 KernelPtr MakeLaneReorder(const Shape& shape, const Layout& from, const Layout& to,

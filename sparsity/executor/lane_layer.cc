@@ -1,11 +1,13 @@
 #include "sparsity/executor/lane_layer.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "sparsity/executor/describe.h"
 #include "sparsity/executor/kernels/depthwise.h"
 #include "sparsity/executor/kernels/fully_connected.h"
+#include "sparsity/executor/kernels/pooled_conv.h"
 #include "sparsity/executor/kernels/sparse_conv.h"
 #include "sparsity/executor/simplify.h"
 #include "sparsity/ops/window.h"
@@ -58,11 +60,19 @@ struct LayerData {
   const float* bias = nullptr;
   Epilogue epilogue;
   LaneContext context;
+  std::optional<PoolShape> pool;  // behind the convolution
+  int64_t cache_bytes = 0;
 };
 
 LayerData DataOf(const FusedGraph& graph, const FusedStep& step, const LaneOptions& options) {
   LayerData data;
-  data.geometry = GeometryOf(graph, step, options.lanes);
+  data.geometry = GeometryOf(graph, step.pool ? step.WithoutPool() : step, options.lanes);
+  if (step.pool) {
+    // Candidates are asked for bands: not all variants can make them.
+    data.geometry.band_of = data.geometry.out_h;
+    data.pool = LanePoolShape(*step.pool, ShapeOf(graph, step.unpooled));
+    data.cache_bytes = graph.cache_bytes;
+  }
   data.weight = graph.graph.value(step.weight).data.data();
   if (step.bias != kNoValue) data.bias = graph.graph.value(step.bias).data.data();
   data.epilogue = {step.activation, step.residual != kNoValue};
@@ -110,8 +120,36 @@ class LaneConvKernel : public StepKernel {
   Convolution convolution_;
 };
 
+class PooledConvKernel : public StepKernel {
+ public:
+  PooledConvKernel(const LayerData& data, const SparseVariant& variant, std::string name)
+      : convolution_(data.geometry, data.weight, data.bias, data.epilogue.activation, variant,
+                     *data.pool, data.cache_bytes, data.context) {
+    const Layout layout = LanesLayout(data.geometry.lanes, 0);
+    info_.name = std::move(name);
+    info_.inputs = {layout};
+    info_.outputs = {layout};
+    info_.constant_bytes = convolution_.constant_bytes();
+    info_.scratch_bytes = convolution_.scratch_bytes();
+  }
+
+  void Run(const KernelBuffers& buffers) const override {
+    convolution_.Run({const_cast<float*>(buffers.inputs[0]), convolution_.InShape()},
+                     {buffers.outputs[0], convolution_.OutShape()}, buffers.scratch);
+  }
+
+ private:
+  PooledConv convolution_;
+};
+
 LaneCandidate SparseCandidate(const LayerData& data, const SparseVariant& variant) {
-  const std::string name = (variant.dense ? "lanes " : "sparse ") + variant.name;
+  const std::string name = (variant.dense ? "lanes " : "sparse ") +
+                           std::string(data.pool ? "banded " : "") + variant.name;
+  if (data.pool) {
+    return {name, !variant.dense, [data, variant, name] {
+              return std::make_unique<PooledConvKernel>(data, variant, name);
+            }};
+  }
   return {name, !variant.dense, [data, variant, name] {
             SparseConv convolution(data.geometry, data.weight, data.bias, data.epilogue, variant,
                                    data.context.threads);

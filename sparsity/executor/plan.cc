@@ -131,7 +131,7 @@ PlanReport Report(const FusedGraph& fused, const Lowered& lowered,
                   const std::vector<StepChoice>& choices) {
   PlanReport report;
   report.fused_steps = static_cast<int64_t>(lowered.calls.size());
-  report.bandwidth_bytes = BandwidthBytes(lowered, PrivateCacheBytes());
+  report.bandwidth_bytes = BandwidthBytes(lowered, fused.cache_bytes);
   for (const LoweredCall& call : lowered.calls) {
     StepReport& step = report.steps.emplace_back(DescribeCall(fused, call));
     report.constant_bytes += step.constant_bytes;
@@ -220,7 +220,7 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   const ThreadScope scope(options.threads);
   const Isa isa = DetectIsa();
   LimitDenseLibrary();
-  FusedGraph fused = Fuse(graph, options.batch);
+  FusedGraph fused = Fuse(graph, options.batch, options.cache_bytes);
   const LaneOptions lanes = LaneOptionsOf(options, isa);
   impl_->options = options;
   std::vector<StepChoice>& choices = impl_->choices;
@@ -253,7 +253,7 @@ Plan::Plan(const Graph& graph, const Plan& other) : impl_(std::make_unique<Impl>
   impl_->options = other.impl_->options;
   const ThreadScope scope(impl_->options.threads);
   const Isa isa = DetectIsa();
-  FusedGraph fused = Fuse(graph, impl_->options.batch);
+  FusedGraph fused = Fuse(graph, impl_->options.batch, impl_->options.cache_bytes);
   const std::vector<StepChoice>& choices = other.impl_->choices;
   for (size_t s = 0; s < choices.size() && s < fused.steps.size(); ++s) {
     const StepChoice& choice = choices[s];

@@ -29,6 +29,9 @@ struct PlanOptions {
   bool winograd = false;
   /// Folder where the choices of tuned plans are kept and found again (plan_cache.h); empty: none.
   std::string cache_folder = {};
+  /// Bytes of cache that a core has to itself: larger values between a convolution and its pool
+  /// never leave the step. 0: what the system says.
+  int64_t cache_bytes = 0;
 };
 
 /// What one fused step is and why it runs as it does.
@@ -42,9 +45,11 @@ struct StepReport {
   double dense_time_ms = 0;  // tuned; 0 when not timed
   double time_ms = 0;
   int64_t constant_bytes = 0;
-  int64_t activation_bytes = 0;  // operands and results in their layouts, halos included
-  int64_t macs = 0;              // dense, whole batch
-  std::string reason;            // why a prunable layer stayed dense; empty when sparse
+  /// Operands and results in their layouts, halos included; what a kernel for two steps keeps in
+  /// memory between them counts as both.
+  int64_t activation_bytes = 0;
+  int64_t macs = 0;    // dense, whole batch
+  std::string reason;  // why a prunable layer stayed dense; empty when sparse
 };
 
 struct PlanReport {

@@ -12,13 +12,14 @@
 #include "sparsity/base/hash.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/processor.h"
+#include "sparsity/executor/bandwidth.h"
 #include "sparsity/graph/hash_graph.h"
 #include "sparsity/ops/onednn.h"
 
 namespace sparsify {
 namespace {
 
-constexpr std::string_view kHeader = "sparsify plan 2\n";
+constexpr std::string_view kHeader = "sparsify plan 3\n";
 constexpr int64_t kMaxBytes = 16 << 20;
 constexpr size_t kFields = 5;
 
@@ -58,9 +59,10 @@ PlanCache::PlanCache(const Graph& graph, const PlanOptions& options, Isa isa)
   if (folder_.empty() || !options.tune || !(options.allow_sparse || options.winograd)) return;
   key_ = fmt::format(
       "sparsify {}\noneDNN {}\nprocessor {}\ninstructions {}\nnetwork {}\nbatch {}\nthreads {}\n"
-      "sparse {}\nmin_sparsity {}\nwinograd {}\n",
+      "sparse {}\nmin_sparsity {}\nwinograd {}\ncache {}\n",
       SPARSIFY_VERSION, OnednnVersion(), ProcessorName(), IsaName(isa), HashGraph(graph),
-      options.batch, options.threads, options.allow_sparse, options.min_sparsity, options.winograd);
+      options.batch, options.threads, options.allow_sparse, options.min_sparsity, options.winograd,
+      options.cache_bytes > 0 ? options.cache_bytes : PrivateCacheBytes());
   Fnv1a hash;
   hash.Text(key_);
   path_ = fmt::format("{}/{}.plan", folder_, hash.Hex());

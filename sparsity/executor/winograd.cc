@@ -6,6 +6,7 @@
 
 #include "sparsity/base/interrupt.h"
 #include "sparsity/executor/dense.h"
+#include "sparsity/executor/describe.h"
 #include "sparsity/executor/lower.h"
 
 namespace sparsify {
@@ -31,7 +32,8 @@ Pricing::Job DenseJob(const FusedGraph& graph, const FusedStep& step, const Step
   for (ValueId id : step.Operands()) job.inputs.push_back(shape(id));
   for (ValueId id : step.outputs) job.outputs.push_back(shape(id));
   job.macs = static_cast<double>(step.macs) * (step.winograd ? kWinogradShare : 1);
-  job.key = fmt::format("{} {}", kernel.info().name, ProblemKey(graph, step));
+  job.key =
+      fmt::format("{} {}{}", kernel.info().name, ProblemKey(graph, step), PoolKey(graph, step));
   for (size_t i = 0; i < job.inputs.size(); ++i) {
     job.key += fmt::format(" {}", LayoutKey(kernel.info().inputs[i], job.inputs[i]));
   }

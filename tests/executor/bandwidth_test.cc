@@ -10,8 +10,9 @@ namespace {
 /// Does nothing, and counts how often.
 class CountingKernel : public StepKernel {
  public:
-  explicit CountingKernel(int64_t constant_bytes) {
+  explicit CountingKernel(int64_t constant_bytes, int64_t inner_bytes = 0) {
     info_.constant_bytes = constant_bytes;
+    info_.inner_bytes = inner_bytes;
     info_.inputs = {PlainLayout()};
     info_.outputs = {PlainLayout()};
   }
@@ -46,6 +47,17 @@ TEST(BandwidthBytes, TheLimitIsWhatBothCallsTouch) {
   // Three buffers and two constants: 3200 bytes.
   EXPECT_EQ(BandwidthBytes(Chain(), 3200), 2200);
   EXPECT_EQ(BandwidthBytes(Chain(), 3199), 4200);
+}
+
+TEST(BandwidthBytes, ValuesWithinAKernelCountWhenTheCacheDoesNotHoldThem) {
+  Lowered lowered = Chain();
+  lowered.calls[0].kernel = std::make_unique<CountingKernel>(100, 600);
+  EXPECT_EQ(BandwidthBytes(lowered, 1 << 20), 2200);
+  // What both calls touch is larger by them.
+  EXPECT_EQ(BandwidthBytes(lowered, 3799), 4200);
+  EXPECT_EQ(BandwidthBytes(lowered, 3800), 2200);
+  EXPECT_EQ(BandwidthBytes(lowered, 599), 4200 + 2 * 600);
+  EXPECT_EQ(BandwidthBytes(lowered, 600), 4200);
 }
 
 TEST(PrivateCacheBytes, IsPlausible) {

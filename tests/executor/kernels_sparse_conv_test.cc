@@ -261,8 +261,8 @@ TEST(SparseConvErrorTest, SaysWhatDoesNotFit) {
   direct.packed = false;
   direct.name = "direct";
   ExpectError(good, direct, 1,
-              "sparse convolution: variant \"direct\" needs a 1x1 convolution without halo or "
-              "stride");
+              "sparse convolution: variant \"direct\" needs a 1x1 convolution without halo, "
+              "stride or bands");
   SparseVariant large = variant;
   large.rows = 8;
   large.taps = 1;

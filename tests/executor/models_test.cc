@@ -1,6 +1,7 @@
 // Plans of real networks against the interpreter; skipped where the models are not at hand.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -41,6 +42,25 @@ INSTANTIATE_TEST_SUITE_P(All, Models,
                            std::string name = model.param;
                            for (char& c : name) c = c == '.' ? '_' : c;
                            return name;
+                         });
+
+class PooledModels : public Models {};
+
+TEST_P(PooledModels, SparsePlanInBandsAgreesWithTheInterpreter) {
+  Graph graph = LoadOnnx(path_);
+  testing::PruneRandomly(graph, 0.5, 2);
+  const Plan plan(graph, {.batch = 8, .threads = 1, .tune = false, .cache_bytes = 1 << 20});
+  EXPECT_TRUE(testing::AgreesWithInterpreter(graph, plan, 1e-4));
+  const std::vector<StepReport>& steps = plan.report().steps;
+  EXPECT_TRUE(std::any_of(steps.begin(), steps.end(), [](const StepReport& step) {
+    return step.kernel.starts_with("sparse banded ");
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PooledModels,
+                         ::testing::Values("imagenet_squeezenet1.1", "imagenette_resnet18"),
+                         [](const auto& model) {
+                           return std::string(model.index == 0 ? "squeezenet" : "resnet18");
                          });
 
 }  // namespace

@@ -64,6 +64,22 @@ TEST_F(PlanCacheTest, TheSecondPlanIsTheFirst) {
   EXPECT_TRUE(testing::AgreesWithInterpreter(graph_, second));
 }
 
+TEST_F(PlanCacheTest, BandedKernelsAreFoundAgain) {
+  Graph graph = testing::PooledNet();
+  testing::PruneRandomly(graph, 0.9, 3);
+  PlanOptions options = Options();
+  options.cache_bytes = 1;
+  const Plan first(graph, options);
+  const Plan second(graph, options);
+  EXPECT_EQ(second.report().cached_in, Files().at(0));
+  EXPECT_EQ(KernelsOf(second), KernelsOf(first));
+  EXPECT_TRUE(testing::AgreesWithInterpreter(graph, second));
+  options.cache_bytes = 1 << 30;
+  const Plan other(graph, options);
+  EXPECT_EQ(other.report().cached_in, "");
+  EXPECT_EQ(Files().size(), 2U);
+}
+
 TEST_F(PlanCacheTest, AnotherBatchOrWeightIsAnotherPlan) {
   const Plan first(graph_, Options());
   const Plan other_batch(graph_, Options(3));
@@ -92,7 +108,7 @@ TEST_F(PlanCacheTest, DamageIsSaidAndMendedByAPlanMadeAnew) {
   const std::string cases[] = {
       whole.substr(0, whole.size() / 2),
       "",
-      "sparsify plan 2\nsomething else\n",
+      "sparsify plan 3\nsomething else\n",
       [&] {  // a time that is none
         std::string text = whole;
         const size_t tab = text.find("\t0\t");

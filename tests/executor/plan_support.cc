@@ -2,6 +2,7 @@
 
 #include "sparsity/ops/interpreter.h"
 #include "tests/support/compare.h"
+#include "tests/support/graph_builder.h"
 #include "tests/support/random_tensor.h"
 
 namespace sparsify::testing {
@@ -45,6 +46,21 @@ std::vector<Tensor> RunPlan(const Plan& plan, const std::vector<Tensor>& inputs)
     }
   }
   return ::testing::AssertionSuccess();
+}
+
+Graph PooledNet(uint64_t seed) {
+  GraphBuilder b("pooled", seed);
+  const ValueId stem = b.Relu("r", b.Conv("stem", b.Input({3, 23, 21}), 3, 24, 5, 1, 1, true));
+  const ValueId pooled = b.Op(OpType::kMaxPool, "pool", {stem},
+                              {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                               {"strides", std::vector<int64_t>{2, 2}},
+                               {"pads", std::vector<int64_t>{1, 1, 1, 1}}});
+  const ValueId deep = b.Op(OpType::kMaxPool, "pool2", {b.Conv("deep", pooled, 24, 40, 3)},
+                            {{"kernel_shape", std::vector<int64_t>{3, 2}},
+                             {"strides", std::vector<int64_t>{2, 2}},
+                             {"ceil_mode", int64_t{1}}});
+  const ValueId flat = b.Op(OpType::kFlatten, "flat", {deep});
+  return b.Finish({b.Linear("fc", flat, 40 * 6 * 6, 7)});
 }
 
 void PruneRandomly(Graph& graph, double sparsity, uint64_t seed) {

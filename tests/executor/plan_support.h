@@ -20,6 +20,10 @@ std::vector<Tensor> RunPlan(const Plan& plan, const std::vector<Tensor>& inputs)
 ::testing::AssertionResult AgreesWithInterpreter(const Graph& graph, const Plan& plan,
                                                  double tolerance = 2e-5);
 
+/// 3×23×21 images, 7 classes: two convolutions that MaxPools follow, one of them by way of a Relu,
+/// and a fully connected layer. Layers: stem, deep, fc.
+Graph PooledNet(uint64_t seed = 5);
+
 /// Zeroes a random `sparsity` of every layer's weight.
 void PruneRandomly(Graph& graph, double sparsity, uint64_t seed);
 

@@ -41,10 +41,12 @@ void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free
 namespace sparsify {
 namespace {
 
-TEST(PlanRun, AllocatesNothingOverLanes) {
-  Graph graph = testing::SmallResidualNet();
+/// Its second run.
+void ExpectNoAllocation(Graph graph, PlanOptions options) {
   testing::PruneRandomly(graph, 0.9, 3);
-  const Plan plan(graph, {.batch = 16, .threads = 1, .allow_sparse = true, .tune = false});
+  options.batch = 16;
+  options.tune = false;
+  const Plan plan(graph, options);
   for (const StepReport& step : plan.report().steps) {
     // oneDNN allocates a little at each call; there must be none of it for this test to mean
     // something.
@@ -58,6 +60,12 @@ TEST(PlanRun, AllocatesNothingOverLanes) {
   const int64_t before = allocations;
   plan.Run(in, out);
   EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(PlanRun, AllocatesNothingOverLanes) { ExpectNoAllocation(testing::SmallResidualNet(), {}); }
+
+TEST(PlanRun, AllocatesNothingInBands) {
+  ExpectNoAllocation(testing::PooledNet(), {.cache_bytes = 1});
 }
 
 TEST(PlanRun, TheCounterCounts) {

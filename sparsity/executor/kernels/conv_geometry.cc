@@ -17,7 +17,7 @@ int64_t OutputSize(int64_t in, int64_t pads, int64_t kernel, int64_t stride, int
 LaneShape ConvGeometry::InShape() const { return {batch, in_channels, in_h, in_w, lanes, in_halo}; }
 
 LaneShape ConvGeometry::OutShape() const {
-  return {batch, out_channels, out_h, out_w, lanes, out_halo};
+  return {batch, out_channels, out_h, out_w, lanes, out_halo, out_plane};
 }
 
 LaneShape ConvGeometry::ResidualShape() const {
@@ -41,8 +41,9 @@ void ConvGeometry::Validate(const std::string& where) const {
   }
   const int64_t h = OutputSize(in_h, pad_top + pad_bottom, kernel_h, stride_h, dilation_h);
   const int64_t w = OutputSize(in_w, pad_left + pad_right, kernel_w, stride_w, dilation_w);
-  if (out_h != h || out_w != w) {
-    Fail(where, "output of {}x{}, but kernel, stride and pads give {}x{}", out_h, out_w, h, w);
+  const int64_t rows = band_of > 0 ? band_of : out_h;
+  if (rows != h || out_w != w) {
+    Fail(where, "output of {}x{}, but kernel, stride and pads give {}x{}", rows, out_w, h, w);
   }
   if (in_halo < 0 || out_halo < 0 || residual_halo < 0) {
     Fail(where, "halos of {}, {} and {}, expected at least 0", in_halo, out_halo, residual_halo);

@@ -25,6 +25,11 @@ struct ConvGeometry {
   int in_halo = 0;
   int out_halo = 0;
   int residual_halo = 0;
+  /// When positive, the rows of the whole output, of which Run computes out_h at a time: a band.
+  /// Rows of a band past the last are computed from zeros. Output and residual are the band's.
+  int64_t band_of = 0;
+  /// Floats from one channel of a band to the next; 0: as a tensor of out_h rows has it.
+  int64_t out_plane = 0;
 
   /// The input halo that kernels need: 0, they make the zeros of the pads themselves. A
   /// wider halo is read where the pads reach into it.

@@ -16,6 +16,7 @@ void Zero(float* data, int64_t count) {
 }  // namespace
 
 int64_t LaneShape::plane_stride() const {
+  if (other_plane > 0) return other_plane;
   const int64_t exact = (height + 2 * halo) * row_stride();
   if (exact < kLine) return exact;
   int64_t lines = (exact + kLine - 1) / kLine;

@@ -23,6 +23,8 @@ struct LaneShape {
   int64_t width = 1;
   int lanes = 1;  // 1, 8 or 16
   int halo = 0;   // rings of zeros around each plane
+  /// From one channel to the next where that is another shape's; 0: as this shape needs it.
+  int64_t other_plane = 0;
 
   int64_t groups() const { return (batch + lanes - 1) / lanes; }
   int64_t row_stride() const { return (width + 2 * halo) * lanes; }

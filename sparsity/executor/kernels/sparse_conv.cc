@@ -8,8 +8,9 @@
 
 namespace sparsify {
 
-TileItem SparseConv::Impl::ItemAt(int64_t index) const {
+TileItem SparseConv::Impl::ItemAt(int64_t index, int64_t first_row) const {
   TileItem item{};
+  item.first_row = first_row;
   item.part = index % parts;
   index /= parts;
   item.column = index % plan.grid_columns();
@@ -29,7 +30,7 @@ const float* SparseConv::Impl::Planes(const LaneView& in, const TileItem& item) 
 /// Floats from the interior of a plane to what the tile's first unit reads first.
 int64_t SparseConv::Impl::TileInput(const TileItem& item) const {
   const ConvGeometry& g = plan.geometry;
-  const int64_t row = item.row * plan.tile.rows * g.stride_h - g.pad_top;
+  const int64_t row = (item.first_row + item.row * plan.tile.rows) * g.stride_h - g.pad_top;
   const int64_t column =
       item.column * plan.tile.columns * plan.form.positions * g.stride_w - g.pad_left;
   return row * g.InShape().row_stride() + column * g.lanes;
@@ -48,7 +49,7 @@ void SparseConv::Impl::RunItem(const TileItem& item, const TileItem& next, const
   const int64_t plane_stride = plan.geometry.InShape().plane_stride();
   const TileKind& kind =
       kinds[item.row + 1 == plan.grid_rows()][item.column + 1 == plan.grid_columns()];
-  const int64_t row = item.row * plan.tile.rows;
+  const int64_t row = item.first_row + item.row * plan.tile.rows;
   const int64_t column = item.column * plan.tile.columns;
   const int64_t first_out = item.conv_group * group_channels();
   const float* planes = Planes(in, item);
@@ -154,14 +155,15 @@ int64_t SparseConv::constant_bytes() const {
 }
 
 void SparseConv::Run(const LaneView& in, const LaneView* residual, const LaneView& out,
-                     void* scratch) const noexcept {
+                     void* scratch, int64_t first_row) const noexcept {
   const Impl& impl = *impl_;
   const int64_t bytes = scratch_bytes() / impl.threads;
   const auto work = [&](int64_t thread, int64_t threads) {
     const int64_t end = (thread + 1) * impl.items / threads;
     for (int64_t index = thread * impl.items / threads; index < end; ++index) {
-      impl.RunItem(impl.ItemAt(index), impl.ItemAt(std::min(index + 1, impl.items - 1)), in,
-                   residual, out, static_cast<char*>(scratch) + thread * bytes);
+      const int64_t next = std::min(index + 1, impl.items - 1);
+      impl.RunItem(impl.ItemAt(index, first_row), impl.ItemAt(next, first_row), in, residual, out,
+                   static_cast<char*>(scratch) + thread * bytes);
     }
   };
   if (impl.threads == 1 || impl.items == 1) {

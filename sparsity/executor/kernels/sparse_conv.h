@@ -55,9 +55,10 @@ class SparseConv {
 
   /// `in`, `residual` (null unless the epilogue adds one) and `out` have the shapes of the
   /// geometry; `out` overlaps neither. `scratch`: scratch_bytes() bytes, 64-byte aligned,
-  /// private to this call. No allocation.
-  void Run(const LaneView& in, const LaneView* residual, const LaneView& out,
-           void* scratch) const noexcept;
+  /// private to this call. `first_row`: of the output, for a geometry that is a band. No
+  /// allocation.
+  void Run(const LaneView& in, const LaneView* residual, const LaneView& out, void* scratch,
+           int64_t first_row = 0) const noexcept;
 
   int64_t scratch_bytes() const;
   /// Bytes of values, offsets, counts, bias and prefetch lists as executed.

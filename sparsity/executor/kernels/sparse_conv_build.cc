@@ -21,8 +21,8 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
   geometry.Validate("sparse convolution");
   const int floats = variant.isa == Isa::kAvx512 ? 16 : 8;
   if (!variant.packed && !CanFlatten(geometry, floats)) {
-    Fail("sparse convolution", "variant \"{}\" needs a 1x1 convolution without halo or stride",
-         variant.name);
+    Fail("sparse convolution",
+         "variant \"{}\" needs a 1x1 convolution without halo, stride or bands", variant.name);
   }
   if (variant.taps != 1 &&
       (variant.taps != geometry.kernel_h || variant.taps != geometry.kernel_w)) {

@@ -40,7 +40,8 @@ struct TileItem {
   int64_t conv_group;
   int64_t row;  // of the grid of tiles
   int64_t column;
-  int64_t part;  // of the row groups
+  int64_t part;       // of the row groups
+  int64_t first_row;  // of the band, in the whole output
 };
 
 struct SparseConv::Impl {
@@ -55,7 +56,7 @@ struct SparseConv::Impl {
   void BuildPrefetch();
   void ChooseParts();
 
-  TileItem ItemAt(int64_t index) const;
+  TileItem ItemAt(int64_t index, int64_t first_row) const;
   const float* Planes(const LaneView& in, const TileItem& item) const;
   int64_t TileInput(const TileItem& item) const;
   float* TileOutput(const LaneView& view, const LaneShape& shape, const TileItem& item) const;

@@ -24,7 +24,7 @@ struct PackTask {
   const float* planes = nullptr;  // interior of the first channel's plane
   int64_t plane_stride = 0;       // floats
   int64_t channels = 0;
-  int64_t row = 0;  // units: the tile's first
+  int64_t row = 0;  // units: the tile's first, of the whole output
   int64_t column = 0;
   TileSize size;  // of this tile: smaller than the plan's at the far edges
   float* scratch = nullptr;

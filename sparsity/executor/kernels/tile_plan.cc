@@ -137,8 +137,8 @@ int64_t TilePlan::PairOffset(const LaneShape& shape) const {
 
 bool CanFlatten(const ConvGeometry& g, int vector_floats) {
   return g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 &&
-         g.in_h == g.out_h && g.in_w == g.out_w && g.pad_top == 0 && g.pad_left == 0 &&
-         g.in_halo == 0 && g.out_halo == 0 && g.residual_halo == 0 &&
+         g.band_of == 0 && g.in_h == g.out_h && g.in_w == g.out_w && g.pad_top == 0 &&
+         g.pad_left == 0 && g.in_halo == 0 && g.out_halo == 0 && g.residual_halo == 0 &&
          g.InShape().plane_stride() % vector_floats == 0;
 }
 

@@ -70,7 +70,7 @@ struct TilePlan {
 };
 
 /// True when every position of a plane may be computed alike, halo-free and contiguous: 1×1,
-/// stride 1, no pads, planes of whole vectors.
+/// stride 1, no pads, no bands, planes of whole vectors.
 bool CanFlatten(const ConvGeometry& geometry, int vector_floats);
 
 /// `tile_vectors` and `register_vectors` bound the vectors of a packed and of a register tile.
