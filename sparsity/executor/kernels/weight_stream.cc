@@ -81,8 +81,12 @@ WeightStream::WeightStream(const TilePlan& plan, const StreamLayout& layout, con
 }
 
 void WeightStream::AddBegin() {
-  begins_.push_back({static_cast<int64_t>(offsets_.size()), static_cast<int64_t>(values_.size()),
-                     static_cast<int64_t>(counts_.size())});
+  const size_t most = std::max({offsets_.size(), values_.size(), counts_.size()});
+  if (most > std::numeric_limits<uint32_t>::max()) {
+    Fail("sparse convolution", "a weight stream of {} values, expected fewer than 2^32", most);
+  }
+  begins_.push_back({static_cast<uint32_t>(offsets_.size()), static_cast<uint32_t>(values_.size()),
+                     static_cast<uint32_t>(counts_.size())});
 }
 
 void WeightStream::AddRowGroup(const TilePlan& plan, Columns& columns, const float* weight,

@@ -23,13 +23,13 @@ class WeightStream {
  public:
   /// Where a row group of a block begins.
   struct Begin {
-    int64_t offset = 0;
-    int64_t value = 0;
-    int64_t count = 0;
+    uint32_t offset = 0;
+    uint32_t value = 0;
+    uint32_t count = 0;
   };
 
   /// weight: out_channels×in_channels×kernel_h×kernel_w of this group. Throws Error when a
-  /// column's offset or a count exceeds 16 bits: the block is too large.
+  /// column's offset or a count exceeds 16 bits, as the block is too large, or a begin 32 bits.
   WeightStream(const TilePlan& plan, const StreamLayout& layout, const float* weight,
                int64_t out_channels);
 
