@@ -161,8 +161,16 @@ TEST(OptionsDocument, ReadsOneMapAndIgnoresTheRest) {
               HasSubstr("f.yaml:1:5: a: unknown key \"b\""));
 }
 
+/// Of the running test, as tests run at the same time.
+std::string OwnFolder() {
+  const std::string folder = ::testing::TempDir() + "options_" +
+                             ::testing::UnitTest::GetInstance()->current_test_info()->name() + "/";
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
 TEST(OptionsDocument, AFileBuildsOnAnother) {
-  const std::string folder = ::testing::TempDir() + "extends/";
+  const std::string folder = OwnFolder();
   std::filesystem::create_directories(folder + "bases");
   WriteFileAtomically(folder + "bases/root.yaml", "a: 1\nm: {x: 1, y: 2, inner: {p: 1, q: 2}}\n");
   WriteFileAtomically(folder + "bases/middle.yaml",
@@ -180,8 +188,7 @@ TEST(OptionsDocument, AFileBuildsOnAnother) {
 }
 
 TEST(OptionsDocument, KwargsOfAnotherTypeAreNotTakenOver) {
-  const std::string folder = ::testing::TempDir() + "extends/";
-  std::filesystem::create_directories(folder);
+  const std::string folder = OwnFolder();
   WriteFileAtomically(folder + "base.yaml", "s: {type: A, kwargs: {x: 1}, y: 2}\n");
   const auto extending = [&](const std::string& text) {
     WriteFileAtomically(folder + "own.yaml", "extends: base.yaml\n" + text);
@@ -196,8 +203,7 @@ TEST(OptionsDocument, KwargsOfAnotherTypeAreNotTakenOver) {
 }
 
 TEST(OptionsDocument, WhatIsExtendedMustBeThereAndEnd) {
-  const std::string folder = ::testing::TempDir() + "extends/";
-  std::filesystem::create_directories(folder);
+  const std::string folder = OwnFolder();
   const auto error = [&](const std::string& text) {
     WriteFileAtomically(folder + "own.yaml", text);
     return ErrorOf([&] { OptionsDocument::FromExtending(folder + "own.yaml"); });
