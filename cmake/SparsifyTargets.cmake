@@ -13,9 +13,11 @@ function(sparsify_library name)
     target_compile_options(sparsify_${name} PRIVATE -O0)
   endif()
   # What most sources include is read once. Not with ccache, which such headers keep from its work,
-  # nor where it is more than the sources.
+  # nor where it is more than the sources, nor under sanitizers: GCC 12 then takes -O0 for -O1 in
+  # headers of intrinsics.
   list(LENGTH ARG_SOURCES count)
-  if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND count GREATER 8 AND NOT name STREQUAL "kernels")
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER AND NOT SPARSIFY_SANITIZE AND count GREATER 8
+     AND NOT name STREQUAL "kernels")
     target_precompile_headers(sparsify_${name} PRIVATE <fmt/format.h> <algorithm> <functional> <map>
       <memory> <optional> <string> <vector>)
   endif()
