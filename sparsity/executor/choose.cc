@@ -131,14 +131,14 @@ class Chooser {
 
   void PriceLanes(size_t s) {
     const FusedStep& step = graph_.steps[s];
-    const std::string problem = ProblemKey(graph_, step) + PoolKey(graph_, step);
+    const std::string problem = ProblemKey(graph_, step);
     const std::string weight = IsWorthTrying(step) ? WeightHash(step) : "";
     Priced& best = prices_[s].lanes;
     for (const LaneCandidate& candidate : LaneCandidates(graph_, step, lanes_)) {
       if (best.IsThere() && pricing_.IsExhausted()) break;
       Pricing::Job job = JobOf(step);
       job.macs *= candidate.is_sparse ? RuleDensity(step) : kLaneDenseFactor;
-      job.stop_above_ms = std::isfinite(best.ms) ? best.ms : 0;
+      job.stop_above_ms = best.IsThere() ? best.ms : 0;
       job.key = fmt::format("{} L{} {} {}", candidate.name, lanes_.lanes, problem,
                             candidate.is_sparse ? weight : "");
       KernelPtr kernel;

@@ -10,28 +10,37 @@ namespace {
 
 constexpr int64_t kLine = 64;
 constexpr int64_t kFloat = sizeof(float);
-/// A ring holds so many operands of one size, or this many bytes.
-constexpr int64_t kRingOperands = 16;
+/// A ring holds the operands of so many runs, or this many bytes.
+constexpr int64_t kRingRuns = 16;
 constexpr int64_t kRingBytes = int64_t{64} << 20;
 
 int64_t RoundUp(int64_t bytes) {
   return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
 }
 
+int64_t TotalBytes(std::span<const int64_t> bytes) {
+  int64_t total = 0;
+  for (const int64_t size : bytes) total += RoundUp(size);
+  return total;
+}
+
 }  // namespace
 
 bool ColdMemory::Ring::Reserve(int64_t bytes) {
-  const int64_t wanted = std::max(bytes, std::min(kRingOperands * bytes, kRingBytes));
+  const int64_t wanted = std::max(bytes, std::min(kRingRuns * bytes, kRingBytes));
   if (memory.bytes() >= wanted) return false;
   memory = AlignedBuffer(wanted);
   next = 0;
   return true;
 }
 
-std::byte* ColdMemory::Ring::Take(int64_t bytes) {
-  if (next + bytes > memory.bytes()) next = 0;
-  std::byte* taken = memory.data() + next;
-  next += RoundUp(bytes);
+std::vector<float*> ColdMemory::Ring::Take(std::span<const int64_t> bytes) {
+  if (next + TotalBytes(bytes) > memory.bytes()) next = 0;
+  std::vector<float*> taken;
+  for (const int64_t size : bytes) {
+    taken.push_back(reinterpret_cast<float*>(memory.data() + next));
+    next += RoundUp(size);
+  }
   return taken;
 }
 
@@ -43,16 +52,16 @@ void ColdMemory::Evict() {
   [[maybe_unused]] volatile float keep = sum;
 }
 
-float* ColdMemory::Input(int64_t bytes) {
-  if (inputs_.Reserve(bytes)) FillRandom(inputs_.memory, 1);
-  auto* memory = reinterpret_cast<float*>(inputs_.Take(bytes));
-  TouchLines(memory, bytes);
-  return memory;
+std::vector<float*> ColdMemory::Inputs(std::span<const int64_t> bytes) {
+  if (inputs_.Reserve(TotalBytes(bytes))) FillRandom(inputs_.memory, 1);
+  std::vector<float*> inputs = inputs_.Take(bytes);
+  for (size_t i = 0; i < inputs.size(); ++i) TouchLines(inputs[i], bytes[i]);
+  return inputs;
 }
 
-float* ColdMemory::Output(int64_t bytes) {
-  outputs_.Reserve(bytes);
-  return reinterpret_cast<float*>(outputs_.Take(bytes));
+std::vector<float*> ColdMemory::Outputs(std::span<const int64_t> bytes) {
+  outputs_.Reserve(TotalBytes(bytes));
+  return outputs_.Take(bytes);
 }
 
 void FillRandom(AlignedBuffer& memory, uint64_t seed) {

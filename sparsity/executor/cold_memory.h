@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "sparsity/executor/arena.h"
 
@@ -16,11 +18,12 @@ class ColdMemory {
   /// What follows in the private cache of this core (PrivateCacheBytes) is not what was there.
   void Evict();
 
-  /// Random floats, at least `bytes`, that this core was the last to write.
-  float* Input(int64_t bytes);
+  /// For one run: operands of so many bytes each, random floats that this core was the last to
+  /// write. They do not overlap, and hold until the next call.
+  std::vector<float*> Inputs(std::span<const int64_t> bytes);
 
-  /// Memory of at least `bytes` that was not touched for as long as possible.
-  float* Output(int64_t bytes);
+  /// As Inputs, but memory that was not touched for as long as possible.
+  std::vector<float*> Outputs(std::span<const int64_t> bytes);
 
  private:
   /// Hands out one part of its memory after the other.
@@ -30,7 +33,8 @@ class ColdMemory {
 
     /// Whether the memory is new.
     bool Reserve(int64_t bytes);
-    std::byte* Take(int64_t bytes);
+    /// Parts of so many bytes each, out of what Reserve(TotalBytes(bytes)) made room for.
+    std::vector<float*> Take(std::span<const int64_t> bytes);
   };
 
   Ring inputs_;
@@ -38,7 +42,7 @@ class ColdMemory {
   AlignedBuffer other_;  // what evicts
 };
 
-/// `bytes` of random floats, a short pattern repeated.
+/// Fills it with random floats, a short pattern repeated.
 void FillRandom(AlignedBuffer& memory, uint64_t seed);
 
 /// Writes every line of the memory again, with what it holds.

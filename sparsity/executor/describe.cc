@@ -1,7 +1,5 @@
 #include "sparsity/executor/describe.h"
 
-#include <fmt/format.h>
-
 #include <vector>
 
 namespace sparsify {
@@ -21,15 +19,6 @@ int64_t ActivationBytes(const FusedGraph& graph, const FusedStep& step, const Ke
 }
 
 }  // namespace
-
-std::string PoolKey(const FusedGraph& graph, const FusedStep& step) {
-  if (!step.pool) return "";
-  std::string key = fmt::format(" pool in {} bytes", graph.cache_bytes);
-  for (const auto& [name, value] : step.pool->attributes.all()) {
-    key += fmt::format(" {}={}", name, FormatAttribute(value));
-  }
-  return key;
-}
 
 double WeightSparsity(const FusedGraph& graph, const FusedStep& step) {
   if (step.weight == kNoValue) return 0;

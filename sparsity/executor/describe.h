@@ -1,8 +1,6 @@
 // What the report says about one call of a plan.
 #pragma once
 
-#include <string>
-
 #include "sparsity/executor/lower.h"
 #include "sparsity/executor/plan.h"
 
@@ -12,8 +10,5 @@ StepReport DescribeCall(const FusedGraph& graph, const LoweredCall& call);
 
 /// Fraction of the step's weight that is zero; 0 without a weight.
 double WeightSparsity(const FusedGraph& graph, const FusedStep& step);
-
-/// What tells a step's pool and bands from others', added to ProblemKey (pricing.h); empty without.
-std::string PoolKey(const FusedGraph& graph, const FusedStep& step);
 
 }  // namespace sparsify

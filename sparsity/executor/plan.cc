@@ -7,6 +7,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
 #include "sparsity/executor/arena.h"
 #include "sparsity/executor/bandwidth.h"
 #include "sparsity/executor/choose.h"
@@ -52,10 +53,13 @@ struct Plan::Impl {
   void Bind(Lowered lowered);
   void SetExternals(const std::vector<const float*>& inputs, const std::vector<float*>& outputs);
   void BindCall(const Lowered& lowered, size_t call, const std::vector<int64_t>& offsets);
-  /// Chosen by the clock among sparse kernels, Winograd's and direct ones.
+  /// Chosen by the clock, and some steps compute dense by Winograd's algorithm.
   bool IsMixed() const {
-    return options.tune && options.allow_sparse &&
-           std::find(winograd.begin(), winograd.end(), true) != winograd.end();
+    if (!options.tune || !options.allow_sparse) return false;
+    for (size_t s = 0; s < choices.size(); ++s) {
+      if (winograd[s] && choices[s].candidate.empty()) return true;
+    }
+    return false;
   }
   std::byte* At(int64_t offset) const { return arena.data() + offset; }
 };
@@ -237,14 +241,19 @@ Plan::Plan(const Graph& graph, const PlanOptions& options) : impl_(std::make_uni
   cache.Write(impl_->winograd, impl_->choices);
 }
 
-/// Kernels are priced one by one, with weights that are still in the cache. Winograd's are up to
-/// four times as large and have left it when the whole network runs.
+/// Kernels are priced one by one, with weights that are still in the shared cache. Winograd's are
+/// four times as large and may have left it when the whole network runs.
 void Plan::PreferDirect(const Graph& graph) {
   PlanOptions options = impl_->options;
   options.winograd = false;
   options.cache_folder.clear();
   Plan direct(graph, options);
   if (!IsPreferable(direct, *this, options.threads)) return;
+  Note(
+      "batch {}, threads {}: the sparse plan does without Winograd's algorithm, which as a whole "
+      "is "
+      "not clearly faster",
+      options.batch, options.threads);
   direct.impl_->options = impl_->options;
   impl_ = std::move(direct.impl_);
 }

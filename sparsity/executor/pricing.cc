@@ -61,6 +61,12 @@ std::string ProblemKey(const FusedGraph& graph, const FusedStep& step) {
   for (const auto& [name, value] : step.node.attributes.all()) {
     key += fmt::format(" {}={}", name, FormatAttribute(value));
   }
+  if (step.pool) {
+    key += fmt::format(" pool in {} bytes", graph.cache_bytes);
+    for (const auto& [name, value] : step.pool->attributes.all()) {
+      key += fmt::format(" {}={}", name, FormatAttribute(value));
+    }
+  }
   return key;
 }
 
@@ -107,21 +113,29 @@ float* Pricing::Memory(size_t slot, int64_t bytes) {
 }
 
 KernelBuffers Pricing::Place(const KernelInfo& info, const Job& job) {
+  const auto bytes = [](const std::vector<Layout>& layouts, const std::vector<Shape>& shapes) {
+    std::vector<int64_t> sizes;
+    for (size_t i = 0; i < shapes.size(); ++i) sizes.push_back(LayoutBytes(layouts[i], shapes[i]));
+    return sizes;
+  };
+  const std::vector<int64_t> out = bytes(info.outputs, job.outputs);
+  const std::vector<int64_t> in = bytes(info.inputs, job.inputs);
   KernelBuffers buffers;
   buffers.scratch = Memory(0, info.scratch_bytes);
-  size_t slot = 1;
-  if (cold_) cold_memory_.Evict();
-  for (size_t i = 0; i < job.outputs.size(); ++i) {
-    const int64_t bytes = LayoutBytes(info.outputs[i], job.outputs[i]);
-    buffers.outputs.push_back(cold_ ? cold_memory_.Output(bytes) : Memory(slot++, bytes));
+  if (cold_) {
+    cold_memory_.Evict();
+    buffers.outputs = cold_memory_.Outputs(out);
+    const std::vector<float*> inputs = cold_memory_.Inputs(in);
+    buffers.inputs.assign(inputs.begin(), inputs.end());
+  } else {
+    size_t slot = 1;
+    for (const int64_t size : out) buffers.outputs.push_back(Memory(slot++, size));
+    for (const int64_t size : in) buffers.inputs.push_back(Memory(slot++, size));
   }
-  for (size_t i = 0; i < job.inputs.size(); ++i) {
-    const int64_t bytes = LayoutBytes(info.inputs[i], job.inputs[i]);
-    const bool is_shared = info.shared_input == static_cast<int>(i);
-    if (is_shared && cold_) TouchLines(buffers.outputs[0], bytes);
-    buffers.inputs.push_back(is_shared ? buffers.outputs[0]
-                             : cold_   ? cold_memory_.Input(bytes)
-                                       : Memory(slot++, bytes));
+  if (info.shared_input >= 0) {
+    const auto shared = static_cast<size_t>(info.shared_input);
+    if (cold_) TouchLines(buffers.outputs[0], in[shared]);
+    buffers.inputs[shared] = buffers.outputs[0];
   }
   return buffers;
 }

@@ -32,8 +32,7 @@ Pricing::Job DenseJob(const FusedGraph& graph, const FusedStep& step, const Step
   for (ValueId id : step.Operands()) job.inputs.push_back(shape(id));
   for (ValueId id : step.outputs) job.outputs.push_back(shape(id));
   job.macs = static_cast<double>(step.macs) * (step.winograd ? kWinogradShare : 1);
-  job.key =
-      fmt::format("{} {}{}", kernel.info().name, ProblemKey(graph, step), PoolKey(graph, step));
+  job.key = fmt::format("{} {}", kernel.info().name, ProblemKey(graph, step));
   for (size_t i = 0; i < job.inputs.size(); ++i) {
     job.key += fmt::format(" {}", LayoutKey(kernel.info().inputs[i], job.inputs[i]));
   }
