@@ -24,7 +24,8 @@ size_t CodeBytes(const TileKernelSpec& spec) {
   const size_t patterns = spec.dense ? 1 : PatternCount(spec.bits());
   const size_t uses = spec.bits() * spec.vectors.size();
   return 16384 + patterns * (uses * 24 + 256) + uses * 256 +
-         32 * static_cast<size_t>(spec.in_prefetches + spec.out_prefetches);
+         32 * static_cast<size_t>(spec.in_prefetches + spec.out_prefetches) +
+         64 * static_cast<size_t>(spec.moves);
 }
 
 template <class Vector>
@@ -62,6 +63,7 @@ class JitTileKernel final : public TileKernel, private Code {
   void EmitFinish();
   void EmitSpill(bool store);
   void EmitPrefetches();
+  void EmitMoves(int begin, int end);
   void EmitPattern(int pattern, int index);
   void EmitColumn(int pattern);
   void EmitUses(const std::vector<std::pair<int, int>>& uses, const Vector& x, int32_t in,
@@ -77,8 +79,8 @@ class JitTileKernel final : public TileKernel, private Code {
   const Reg64& counts_ = rcx;
   const Reg64& spill_ = r8;
   const Reg64& out_ = r9;
-  const Reg64& bias_ = r10;
-  const Reg64& left_ = r11;
+  const Reg64& move_base_ = r10;
+  const Reg64& move_to_ = r11;  // less 8 times the address of the moves
   const Reg64& column_ = rax;
   const Reg64& n_ = rbx;
   const Reg64& residual_ = rbp;
@@ -86,6 +88,13 @@ class JitTileKernel final : public TileKernel, private Code {
   const Reg64& in_base_ = r13;
   const Reg64& out_list_ = r14;
   const Reg64& out_base_ = r15;
+
+  // What is needed once a row group or less lies on the stack.
+  const Xbyak::Address call_ = qword[rsp];
+  const Xbyak::Address left_ = qword[rsp + 8];
+  const Xbyak::Address bias_ = qword[rsp + 16];
+  const Xbyak::Address moves_ = qword[rsp + 24];
+  static constexpr int kStackBytes = 32;
 
   TileKernelSpec spec_;
   int accumulators_;
@@ -97,7 +106,15 @@ class JitTileKernel final : public TileKernel, private Code {
 template <class Vector>
 void JitTileKernel<Vector>::EmitEntry() {
   for (const Reg64* saved : {&rbx, &rbp, &r12, &r13, &r14, &r15}) push(*saved);
-  push(rdi);
+  sub(rsp, kStackBytes);
+  mov(call_, rdi);
+  const std::pair<const Xbyak::Address*, size_t> kept[] = {{&left_, offsetof(TileCall, row_groups)},
+                                                           {&bias_, offsetof(TileCall, bias)},
+                                                           {&moves_, offsetof(TileCall, moves)}};
+  for (const auto& [to, member] : kept) {
+    mov(rax, ptr[rdi + member]);
+    mov(*to, rax);
+  }
   const std::pair<const Reg64*, size_t> arguments[] = {
       {&offsets_, offsetof(TileCall, offsets)},
       {&values_, offsetof(TileCall, values)},
@@ -105,14 +122,20 @@ void JitTileKernel<Vector>::EmitEntry() {
       {&spill_, offsetof(TileCall, spill)},
       {&out_, offsetof(TileCall, out)},
       {&residual_, offsetof(TileCall, residual)},
-      {&bias_, offsetof(TileCall, bias)},
-      {&left_, offsetof(TileCall, row_groups)},
+      {&move_base_, offsetof(TileCall, move_base)},
+      {&move_to_, offsetof(TileCall, move_to)},
       {&in_list_, offsetof(TileCall, in_prefetch)},
       {&in_base_, offsetof(TileCall, in_prefetch_base)},
       {&out_list_, offsetof(TileCall, out_prefetch)},
       {&out_base_, offsetof(TileCall, out_prefetch_base)},
       {&in_, offsetof(TileCall, in)}};  // last: in_ holds the pointer to the call
   for (const auto& [to, member] : arguments) mov(*to, ptr[rdi + member]);
+  if (spec_.moves > 0) {
+    shl(rax, 3);  // the address of the moves, kept last
+    sub(move_to_, rax);
+    mov(eax, 0xff00);  // the second part of a slot
+    kmovw(k3, eax);
+  }
   if (spec_.mask_floats > 0 && kAvx512) {
     mov(eax, (1 << spec_.mask_floats) - 1);
     kmovw(k1, eax);
@@ -122,14 +145,14 @@ void JitTileKernel<Vector>::EmitEntry() {
 template <class Vector>
 void JitTileKernel<Vector>::EmitExit() {
   vzeroupper();
-  pop(rdi);
+  add(rsp, kStackBytes);
   for (const Reg64* saved : {&r15, &r14, &r13, &r12, &rbp, &rbx}) pop(*saved);
   ret();
 }
 
 template <class Vector>
 void JitTileKernel<Vector>::CompareFlag(size_t member) {
-  mov(rax, ptr[rsp]);
+  mov(rax, call_);
   cmp(qword[rax + member], 0);
 }
 
@@ -150,8 +173,13 @@ void JitTileKernel<Vector>::Emit() {
   EmitPrefetches();
   const int patterns = PatternCount(spec_.bits());
   const int first = spec_.dense ? patterns : 1;
-  for (int pattern = first; pattern <= patterns; ++pattern) EmitPattern(pattern, pattern - first);
-  add(counts_, 2 * (patterns - first + 1));
+  const int loops = patterns - first + 1;
+  for (int i = 0; i < loops; ++i) {
+    EmitMoves(i * spec_.moves / loops, (i + 1) * spec_.moves / loops);
+    EmitPattern(first + i, i);
+  }
+  add(counts_, 2 * loops);
+  if (spec_.moves > 0) add(moves_, spec_.moves * static_cast<int>(sizeof(TileMove)));
   Label keep;
   Label next;
   CompareFlag(offsetof(TileCall, last));
@@ -172,8 +200,9 @@ void JitTileKernel<Vector>::Emit() {
 
 template <class Vector>
 void JitTileKernel<Vector>::EmitBegin() {
+  mov(rax, bias_);
   for (int row = 0; row < spec_.rows; ++row) {
-    vbroadcastss(Sum(row, 0), ptr[bias_ + 4 * row]);
+    vbroadcastss(Sum(row, 0), ptr[rax + 4 * row]);
     for (int v = 1; v < vectors(); ++v) vmovaps(Sum(row, v), Sum(row, 0));
   }
 }
@@ -268,7 +297,7 @@ void JitTileKernel<Vector>::EmitPrefetches() {
   if (spec_.in_prefetches > 0) add(in_list_, 4 * spec_.in_prefetches);
   if (spec_.out_prefetches == 0) return;
   if (spec_.prefetch_residual) {
-    mov(n_, ptr[rsp]);
+    mov(n_, call_);
     mov(n_, ptr[n_ + offsetof(TileCall, residual_prefetch_base)]);
   }
   for (int i = 0; i < spec_.out_prefetches; ++i) {
@@ -277,6 +306,28 @@ void JitTileKernel<Vector>::EmitPrefetches() {
     if (spec_.prefetch_residual) prefetcht1(ptr[n_ + rax]);
   }
   add(out_list_, 4 * spec_.out_prefetches);
+}
+
+/// Moves [begin, end) of the row group. No weight is in a register between two patterns.
+template <class Vector>
+void JitTileKernel<Vector>::EmitMoves(int begin, int end) {
+  if (begin == end) return;
+  mov(n_, moves_);
+  for (int i = begin; i < end; ++i) {
+    const int at = i * static_cast<int>(sizeof(TileMove));
+    const Vector x(accumulators_ + i % (kRegisters - accumulators_));
+    movsxd(rax, dword[n_ + at + static_cast<int>(offsetof(TileMove, from))]);
+    kmovd(k2, ptr[n_ + at + static_cast<int>(offsetof(TileMove, mask))]);
+    const auto from = ptr[move_base_ + rax];
+    if (spec_.move_pair == 0) {
+      vmovups(x | k2 | T_z, from);
+    } else {  // a load of half a slot does not cross the end of a line
+      vmovups(Ymm(x.getIdx()) | k2 | T_z, from);
+      kandw(k2, k2, k3);
+      vbroadcastf32x8(Zmm(x.getIdx()) | k2, ptr[move_base_ + rax + spec_.move_pair]);
+    }
+    vmovaps(ptr[move_to_ + n_ * 8 + 64 * i], x);
+  }
 }
 
 template <class Vector>

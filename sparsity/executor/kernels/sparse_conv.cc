@@ -7,10 +7,18 @@
 #include "sparsity/executor/kernels/sparse_conv_impl.h"
 
 namespace sparsify {
+namespace {
 
-TileItem SparseConv::Impl::ItemAt(int64_t index, int64_t first_row) const {
+constexpr int64_t kMoveBytes = 64;  // of scratch
+
+}  // namespace
+
+/// Item and block of step `step` of the thread's work: all blocks of an item, then the next item.
+TileItem SparseConv::Impl::ItemAt(const TileRun& run, int64_t step) const {
   TileItem item{};
-  item.first_row = first_row;
+  item.first_row = run.first_row;
+  item.block = step % blocks();
+  int64_t index = run.begin + step / blocks();
   item.part = index % parts;
   index /= parts;
   item.column = index % plan.grid_columns();
@@ -22,18 +30,25 @@ TileItem SparseConv::Impl::ItemAt(int64_t index, int64_t first_row) const {
   return item;
 }
 
-const float* SparseConv::Impl::Planes(const LaneView& in, const TileItem& item) const {
+int64_t SparseConv::Impl::BlockChannels(int64_t block) const {
   const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
-  return in.Plane(item.image_group, item.conv_group * channels);
+  return std::min(layout.block_channels, channels - block * layout.block_channels);
 }
 
-/// Floats from the interior of a plane to what the tile's first unit reads first.
-int64_t SparseConv::Impl::TileInput(const TileItem& item) const {
+/// The planes of the block's channels.
+const float* SparseConv::Impl::Planes(const LaneView& in, const TileItem& item) const {
+  const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
+  return in.Plane(item.image_group,
+                  item.conv_group * channels + item.block * layout.block_channels);
+}
+
+/// What the tile's first unit reads first of the block's first channel.
+const float* SparseConv::Impl::TileInput(const LaneView& in, const TileItem& item) const {
   const ConvGeometry& g = plan.geometry;
   const int64_t row = (item.first_row + item.row * plan.tile.rows) * g.stride_h - g.pad_top;
   const int64_t column =
       item.column * plan.tile.columns * plan.form.positions * g.stride_w - g.pad_left;
-  return row * g.InShape().row_stride() + column * g.lanes;
+  return Planes(in, item) + row * g.InShape().row_stride() + column * g.lanes;
 }
 
 /// The tile's first output of its first channel, in a view of shape `shape`.
@@ -43,57 +58,90 @@ float* SparseConv::Impl::TileOutput(const LaneView& view, const LaneShape& shape
          plan.UnitOffset(shape, item.row * plan.tile.rows, item.column * plan.tile.columns);
 }
 
-void SparseConv::Impl::RunItem(const TileItem& item, const TileItem& next, const LaneView& in,
-                               const LaneView* residual, const LaneView& out, char* scratch) const {
-  const int64_t channels = plan.geometry.in_channels / plan.geometry.groups;
-  const int64_t plane_stride = plan.geometry.InShape().plane_stride();
-  const TileKind& kind =
-      kinds[item.row + 1 == plan.grid_rows()][item.column + 1 == plan.grid_columns()];
-  const int64_t row = item.first_row + item.row * plan.tile.rows;
-  const int64_t column = item.column * plan.tile.columns;
-  const int64_t first_out = item.conv_group * group_channels();
-  const float* planes = Planes(in, item);
-  auto* spill = reinterpret_cast<float*>(scratch + pack_bytes);
+/// Where the packed input of a step lies.
+float* SparseConv::Impl::Packed(const TileRun& run, int64_t step) const {
+  return reinterpret_cast<float*>(run.scratch + step % packed_blocks() * pack_bytes);
+}
+
+void SparseConv::Impl::Pack(const TileRun& run, int64_t step) const {
+  const TileItem item = ItemAt(run, step);
   PackTask task;
   task.plan = &plan;
-  task.plane_stride = plane_stride;
-  task.row = row;
-  task.column = column;
-  task.size = kind.size;
-  task.scratch = reinterpret_cast<float*>(scratch);
-  task.rows = reinterpret_cast<PackRow*>(scratch + pack_bytes + spill_bytes);
-  TileCall call{};
-  const int64_t blocks = streams[item.conv_group].blocks();
-  // Blocks before the last have the time to fetch what the last one writes; a single one fetches
-  // for the next tile.
-  const TileItem& written = blocks > 1 ? item : next;
-  call.out = TileOutput(out, plan.geometry.OutShape(), item);
-  call.out_prefetch_base = TileOutput(out, plan.geometry.OutShape(), written);
-  if (residual != nullptr) {
-    call.residual = TileOutput(*residual, plan.geometry.ResidualShape(), item);
-    call.residual_prefetch_base = TileOutput(*residual, plan.geometry.ResidualShape(), written);
+  task.planes = Planes(run.in, item);
+  task.plane_stride = plan.geometry.InShape().plane_stride();
+  task.channels = BlockChannels(item.block);
+  task.row = item.first_row + item.row * plan.tile.rows;
+  task.column = item.column * plan.tile.columns;
+  task.size = KindOf(item).size;
+  task.scratch = Packed(run, step);
+  task.rows = reinterpret_cast<PackRow*>(run.scratch + packed_blocks() * pack_bytes + spill_bytes);
+  pack(task);
+}
+
+/// Lets the kernel pack the input of `step`; behind the last one, nothing.
+void SparseConv::Impl::SetMoves(const TileRun& run, int64_t step, TileCall& call) const {
+  if (moves == 0) return;
+  auto* list = reinterpret_cast<TileMove*>(run.scratch + scratch_bytes() - moves_bytes);
+  const auto count = moves_bytes / static_cast<int64_t>(sizeof(TileMove));
+  const int64_t end = (run.end - run.begin) * blocks();
+  const TileItem item = ItemAt(run, std::min(step, end - 1));
+  if (step == end) {
+    std::fill_n(list, count, TileMove{});
+  } else if (step == 1 || item.block == 0 || BlockChannels(item.block) < layout.block_channels) {
+    // From one block of an item to the next, only the base changes.
+    FillMoves(plan, item.first_row + item.row * plan.tile.rows, item.column * plan.tile.columns,
+              BlockChannels(item.block), count, list);
   }
-  call.bias = bias.data() + first_out;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first = block * layout.block_channels;
-    const float* block_planes = planes + first * plane_stride;
-    call.in_prefetch_base =
-        block + 1 < blocks ? block_planes + layout.block_channels * plane_stride + TileInput(item)
-                           : Planes(in, next) + TileInput(next);
-    if (plan.packed) {
-      task.planes = block_planes;
-      task.channels = std::min(layout.block_channels, channels - first);
-      pack(task);
-      call.in = task.scratch;
-    } else {
-      call.in = block_planes + column * plan.form.floats;
-    }
-    RunBlock(kind, item, call, block, spill);
+  call.moves = list;
+  call.move_base = TileInput(run.in, item);
+  call.move_to = Packed(run, step);
+}
+
+/// Whether the kernels of the tile at `step` have packed what the next one reads.
+bool SparseConv::Impl::MovesAll(const TileRun& run, int64_t step) const {
+  return moves > 0 && KindOf(ItemAt(run, step)).tiles.size() == kinds[0][0].tiles.size();
+}
+
+void SparseConv::Impl::SetOutput(const TileRun& run, const TileItem& item, TileCall& call) const {
+  call.out = TileOutput(run.out, plan.geometry.OutShape(), item);
+  if (run.residual != nullptr) {
+    call.residual = TileOutput(*run.residual, plan.geometry.ResidualShape(), item);
   }
 }
 
-void SparseConv::Impl::RunBlock(const TileKind& kind, const TileItem& item,
-                                const TileCall& tile_call, int64_t block, float* spill) const {
+void SparseConv::Impl::RunStep(const TileRun& run, int64_t step) const {
+  const int64_t last = (run.end - run.begin) * blocks() - 1;
+  const TileItem item = ItemAt(run, step);
+  TileCall call{};
+  // Blocks before the last have the time to fetch what the last one writes; a single one fetches
+  // for the next tile.
+  SetOutput(run, blocks() > 1 ? item : ItemAt(run, std::min(step + 1, last)), call);
+  call.out_prefetch_base = call.out;
+  call.residual_prefetch_base = call.residual;
+  SetOutput(run, item, call);
+  SetMoves(run, step + 1, call);
+  const int64_t ahead = moves > 0 ? 2 : 1;  // what the kernel moves has been asked for before
+  call.in_prefetch_base = TileInput(run.in, ItemAt(run, std::min(step + ahead, last)));
+  call.in = plan.packed ? Packed(run, step)
+                        : Planes(run.in, item) + item.column * plan.tile.columns * plan.form.floats;
+  call.bias = bias.data() + item.conv_group * group_channels();
+  call.first = item.block == 0;
+  call.last = item.block + 1 == blocks();
+  RunTiles(item, call, reinterpret_cast<float*>(run.scratch + packed_blocks() * pack_bytes));
+}
+
+void SparseConv::Impl::RunAll(const TileRun& run) const {
+  const int64_t steps = (run.end - run.begin) * blocks();
+  for (int64_t step = 0; step < steps; ++step) {
+    if (plan.packed && (step == 0 || !MovesAll(run, step - 1))) Pack(run, step);
+    RunStep(run, step);
+  }
+}
+
+/// All register tiles of a packed tile, each over the item's row groups.
+void SparseConv::Impl::RunTiles(const TileItem& item, const TileCall& tile_call,
+                                float* spill) const {
+  const TileKind& kind = KindOf(item);
   const WeightStream& stream = streams[item.conv_group];
   const int64_t row_groups = stream.row_groups();
   const int64_t first_group = item.part * row_groups / parts;
@@ -102,13 +150,12 @@ void SparseConv::Impl::RunBlock(const TileKind& kind, const TileItem& item,
   const int64_t body_groups = end_group - first_group - (has_rest ? 1 : 0);
   const int64_t out_stride = plan.geometry.OutShape().plane_stride();
   const int64_t residual_stride = plan.geometry.ResidualShape().plane_stride();
+  const PrefetchList& written = out_prefetch[item.block];
   TileCall call = tile_call;
-  call.first = block == 0;
-  call.last = block + 1 == stream.blocks();
   const auto run = [&](int64_t index, const TileKernel& kernel, int64_t group, int64_t count) {
     const RegisterTile& tile = kind.tiles[index];
     const int64_t channel = group * layout.rows;
-    const WeightStream::Begin& begin = stream.At(block, group);
+    const WeightStream::Begin& begin = stream.At(item.block, group);
     call.in = tile_call.in + tile.in;
     call.offsets = stream.offsets() + begin.offset;
     call.values = stream.values() + begin.value;
@@ -122,7 +169,9 @@ void SparseConv::Impl::RunBlock(const TileKind& kind, const TileItem& item,
     call.row_groups = count;
     const int64_t step = index * row_groups + group;
     call.in_prefetch = in_prefetch.offsets.data() + step * in_prefetch.per_group;
-    call.out_prefetch = out_prefetch[block].offsets.data() + step * out_prefetch[block].per_group;
+    call.out_prefetch = written.offsets.data() + step * written.per_group;
+    call.moves = tile_call.moves + step * moves;
+    call.move_to = static_cast<char*>(tile_call.move_to) + step * moves * kMoveBytes;
     kernel.Run(call);
   };
   for (size_t i = 0; i < kind.tiles.size(); ++i) {
@@ -140,9 +189,7 @@ SparseConv::~SparseConv() = default;
 SparseConv::SparseConv(SparseConv&&) noexcept = default;
 SparseConv& SparseConv::operator=(SparseConv&&) noexcept = default;
 
-int64_t SparseConv::scratch_bytes() const {
-  return impl_->threads * (impl_->pack_bytes + impl_->spill_bytes + impl_->rows_bytes);
-}
+int64_t SparseConv::scratch_bytes() const { return impl_->threads * impl_->scratch_bytes(); }
 
 int64_t SparseConv::constant_bytes() const {
   auto bytes = static_cast<int64_t>(impl_->bias.size() * sizeof(float));
@@ -157,14 +204,15 @@ int64_t SparseConv::constant_bytes() const {
 void SparseConv::Run(const LaneView& in, const LaneView* residual, const LaneView& out,
                      void* scratch, int64_t first_row) const noexcept {
   const Impl& impl = *impl_;
-  const int64_t bytes = scratch_bytes() / impl.threads;
   const auto work = [&](int64_t thread, int64_t threads) {
-    const int64_t end = (thread + 1) * impl.items / threads;
-    for (int64_t index = thread * impl.items / threads; index < end; ++index) {
-      const int64_t next = std::min(index + 1, impl.items - 1);
-      impl.RunItem(impl.ItemAt(index, first_row), impl.ItemAt(next, first_row), in, residual, out,
-                   static_cast<char*>(scratch) + thread * bytes);
-    }
+    const TileRun run{in,
+                      residual,
+                      out,
+                      first_row,
+                      thread * impl.items / threads,
+                      (thread + 1) * impl.items / threads,
+                      static_cast<char*>(scratch) + thread * impl.scratch_bytes()};
+    impl.RunAll(run);
   };
   if (impl.threads == 1 || impl.items == 1) {
     work(0, 1);

@@ -28,6 +28,7 @@ struct SparseVariant {
   int taps = 1;          // 1, or 3: the taps of a kernel column share their loads
   int tile_vectors = 1;  // vectors of positions of a packed tile, at most
   bool packed = true;    // tiles are copied into scratch; false: read where they lie
+  bool moving = false;   // copied by the kernel while it computes the block before
   int block_kb = 40;     // input of one channel block of a tile, at most about this
   bool dense = false;    // zeros are multiplied too: for weights without zeros
 };

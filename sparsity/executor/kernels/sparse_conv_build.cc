@@ -43,9 +43,9 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
   if (bias_in != nullptr) std::copy_n(bias_in, geometry.out_channels, bias.data());
   pack = TilePacker(variant.isa);
   BuildStreams(weight);
+  ChooseParts();
   BuildPrefetch();
   BuildKinds();
-  ChooseParts();
 }
 
 void SparseConv::Impl::BuildStreams(const float* weight) {
@@ -72,6 +72,10 @@ void SparseConv::Impl::BuildPrefetch() {
   const int64_t steps = tiles * streams[0].row_groups();
   in_prefetch = InputPrefetch(plan, layout.block_channels, steps);
   out_prefetch = OutputPrefetch(plan, group_channels(), streams[0].blocks(), steps);
+  // A thread that computes a part of the row groups would move only a part of the slots.
+  if (!variant.moving || parts > 1 || !CanMove(plan, layout.block_channels, variant.isa)) return;
+  moves = static_cast<int>(CeilDiv(layout.block_channels * plan.channel_slots(), steps));
+  moves_bytes = RoundUp(steps * moves * static_cast<int64_t>(sizeof(TileMove)));
 }
 
 void SparseConv::Impl::BuildKinds() {
@@ -89,6 +93,8 @@ void SparseConv::Impl::BuildKinds() {
   spill_bytes = RoundUp(vectors * group_channels() * plan.form.floats * kFloat);
   if (!plan.packed) return;
   pack_bytes = RoundUp(layout.block_channels * plan.channel_slots() * plan.form.floats * kFloat);
+  // What the moves are rounded up to is written, too.
+  pack_bytes = std::max(pack_bytes, moves_bytes / static_cast<int64_t>(sizeof(TileMove)) * kLine);
   rows_bytes = RoundUp(PackRows(plan) * static_cast<int64_t>(sizeof(PackRow)));
 }
 
@@ -155,6 +161,8 @@ TileKernelSpec SparseConv::Impl::Spec(int rows, TileSize size, bool masked) cons
   spec.in_prefetches = in_prefetch.per_group;
   spec.out_prefetches = out_prefetch[0].per_group;
   spec.prefetch_residual = epilogue.add_residual && g.residual_halo == g.out_halo;
+  spec.moves = moves;
+  spec.move_pair = moves > 0 ? MovePair(plan) : 0;
   spec.epilogue = epilogue;
   return spec;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sparsity/executor/kernels/move_plan.h"
 #include "sparsity/executor/kernels/prefetch_plan.h"
 #include "sparsity/executor/kernels/sparse_conv.h"
 #include "sparsity/executor/kernels/tile_kernel.h"
@@ -34,7 +35,7 @@ struct TileKind {
   std::vector<RegisterTile> tiles;
 };
 
-/// One tile of work.
+/// One tile of work, up to its block.
 struct TileItem {
   int64_t image_group;
   int64_t conv_group;
@@ -42,6 +43,18 @@ struct TileItem {
   int64_t column;
   int64_t part;       // of the row groups
   int64_t first_row;  // of the band, in the whole output
+  int64_t block;      // of input channels
+};
+
+/// What one thread computes with: views, scratch, and where in its work it is.
+struct TileRun {
+  LaneView in;
+  const LaneView* residual;
+  LaneView out;
+  int64_t first_row;
+  int64_t begin;  // items
+  int64_t end;
+  char* scratch;
 };
 
 struct SparseConv::Impl {
@@ -56,14 +69,23 @@ struct SparseConv::Impl {
   void BuildPrefetch();
   void ChooseParts();
 
-  TileItem ItemAt(int64_t index, int64_t first_row) const;
+  TileItem ItemAt(const TileRun& run, int64_t step) const;
+  int64_t BlockChannels(int64_t block) const;
   const float* Planes(const LaneView& in, const TileItem& item) const;
-  int64_t TileInput(const TileItem& item) const;
+  const float* TileInput(const LaneView& in, const TileItem& item) const;
   float* TileOutput(const LaneView& view, const LaneShape& shape, const TileItem& item) const;
-  void RunItem(const TileItem& item, const TileItem& next, const LaneView& in,
-               const LaneView* residual, const LaneView& out, char* scratch) const;
-  void RunBlock(const TileKind& kind, const TileItem& item, const TileCall& tile_call,
-                int64_t block, float* spill) const;
+  float* Packed(const TileRun& run, int64_t step) const;
+  void Pack(const TileRun& run, int64_t step) const;
+  void SetMoves(const TileRun& run, int64_t step, TileCall& call) const;
+  bool MovesAll(const TileRun& run, int64_t step) const;
+  void SetOutput(const TileRun& run, const TileItem& item, TileCall& call) const;
+  void RunAll(const TileRun& run) const;
+  void RunStep(const TileRun& run, int64_t step) const;
+  void RunTiles(const TileItem& item, const TileCall& tile_call, float* spill) const;
+  const TileKind& KindOf(const TileItem& item) const {
+    return kinds[item.row + 1 == plan.grid_rows()][item.column + 1 == plan.grid_columns()];
+  }
+  int64_t blocks() const { return streams[0].blocks(); }
   int64_t group_channels() const { return plan.geometry.out_channels / plan.geometry.groups; }
 
   TilePlan plan;
@@ -78,11 +100,18 @@ struct SparseConv::Impl {
   PackFunction pack = nullptr;
   PrefetchList in_prefetch;
   std::vector<PrefetchList> out_prefetch;  // one a block
+  int moves = 0;  // of a row group of a register tile; 0: a tile is packed before its block
   int64_t parts = 1;
   int64_t items = 0;
-  int64_t pack_bytes = 0;
+  // Scratch of a thread: one or two packed blocks, spilled sums, the packer's rows, moves.
+  int64_t pack_bytes = 0;  // of one block
   int64_t spill_bytes = 0;
   int64_t rows_bytes = 0;
+  int64_t moves_bytes = 0;
+  int64_t packed_blocks() const { return moves > 0 ? 2 : 1; }
+  int64_t scratch_bytes() const {
+    return packed_blocks() * pack_bytes + spill_bytes + rows_bytes + moves_bytes;
+  }
 };
 
 }  // namespace sparsify

@@ -21,27 +21,35 @@ struct VariantRow {
   int block_kb;
   double min_density;  // worth timing between these
   double max_density;
+  bool moving = false;
 };
 
 constexpr int kWhole = 1 << 20;  // a budget that splits no layer
 
 constexpr std::array kVariants = {
     VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 40, 0.2, 1.0},
+    VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 40, 0.2, 1.0, true},
     VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 80, 0.2, 1.0},
+    VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 80, 0.2, 1.0, true},
     VariantRow{Isa::kAvx512, 4, 7, 1, 28, true, 160, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 4, 6, 1, 24, true, 40, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 6, 4, 1, 16, true, 40, 0.2, 1.0},
     VariantRow{Isa::kAvx512, 4, 7, 1, 14, true, 40, 0.2, 1.0},
+    VariantRow{Isa::kAvx512, 4, 7, 1, 14, true, 40, 0.2, 1.0, true},
     VariantRow{Isa::kAvx512, 2, 14, 1, 28, true, 40, 0.08, 0.6},
+    VariantRow{Isa::kAvx512, 2, 14, 1, 28, true, 40, 0.08, 0.6, true},
     VariantRow{Isa::kAvx512, 2, 14, 1, 28, true, 80, 0.08, 0.6},
     VariantRow{Isa::kAvx512, 2, 12, 3, 24, true, 40, 0.05, 0.6},
     VariantRow{Isa::kAvx512, 1, 28, 3, 28, true, 40, 0.02, 0.6},
+    VariantRow{Isa::kAvx512, 1, 28, 3, 28, true, 40, 0.02, 0.6, true},
     VariantRow{Isa::kAvx512, 1, 28, 3, 28, true, 64, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 14, 3, 14, true, 40, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 1, 14, 3, 14, true, 40, 0.0, 0.4, true},
     VariantRow{Isa::kAvx512, 1, 14, 3, 14, true, 64, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 14, 1, 14, true, 40, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 14, 1, 14, true, 96, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 2, 14, 1, 14, true, 40, 0.0, 0.4},
+    VariantRow{Isa::kAvx512, 2, 14, 1, 14, true, 40, 0.0, 0.4, true},
     VariantRow{Isa::kAvx512, 2, 14, 1, 14, true, 64, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 28, 1, 28, true, 40, 0.0, 0.4},
     VariantRow{Isa::kAvx512, 1, 28, 1, 28, true, 64, 0.0, 0.3},
@@ -73,13 +81,16 @@ const char* Name(Isa isa) {
 }
 
 SparseVariant Bind(const VariantRow& row, bool dense) {
-  SparseVariant variant{"",         row.isa,      row.rows, row.vectors, row.taps, row.tile_vectors,
-                        row.packed, row.block_kb, dense};
+  SparseVariant variant{
+      "",         row.isa,    row.rows,     row.vectors, row.taps, row.tile_vectors,
+      row.packed, row.moving, row.block_kb, dense};
   const std::string block = row.block_kb == kWhole ? "whole" : fmt::format("{}K", row.block_kb);
-  variant.name = fmt::format("{}{}x{}{} {} {} {}", dense ? "dense " : "", row.rows, row.vectors,
-                             row.taps > 1 ? fmt::format("k{}", row.taps) : "",
-                             row.packed ? fmt::format("packed{}", row.tile_vectors) : "direct",
-                             block, Name(row.isa));
+  variant.name = fmt::format(
+      "{}{}x{}{} {} {} {}", dense ? "dense " : "", row.rows, row.vectors,
+      row.taps > 1 ? fmt::format("k{}", row.taps) : "",
+      row.packed ? fmt::format("{}{}", row.moving ? "moving" : "packed", row.tile_vectors)
+                 : "direct",
+      block, Name(row.isa));
   return variant;
 }
 

@@ -5,6 +5,7 @@
 // the rows of a tile; with three taps, what the three values of a kernel column contribute.
 // Its *pattern* has bit (row · taps + tap) set where the weight is not zero. Columns are
 // sorted by pattern; for every pattern there is one counted loop without a branch on data.
+// Between these loops the kernel may copy what the next block reads (move_plan.h).
 #pragma once
 
 #include <cstdint>
@@ -47,10 +48,20 @@ struct TileKernelSpec {
   int in_prefetches = 0;  // per row group
   int out_prefetches = 0;
   bool prefetch_residual = false;
+  int moves = 0;          // per row group; kAvx512 only
+  int32_t move_pair = 0;  // as MovePair says
   Epilogue epilogue;
 
   int bits() const { return rows * taps; }
   bool operator==(const TileKernelSpec&) const = default;
+};
+
+/// One vector of scratch and where it comes from.
+struct TileMove {
+  int32_t from = 0;   // bytes from the base
+  uint32_t mask = 0;  // bit i: float i of the vector exists; else it becomes zero
+
+  bool operator==(const TileMove&) const = default;
 };
 
 /// Arguments of one call: `row_groups` groups of rows, one after the other. Generated code
@@ -70,8 +81,11 @@ struct TileCall {
   const int32_t* out_prefetch;
   const void* out_prefetch_base;
   const void* residual_prefetch_base;  // with the offsets of out_prefetch
-  int64_t first;                       // not 0: begin from the bias instead of spill
-  int64_t last;  // not 0: add the residual, apply the activation, write out; else spill
+  const TileMove* moves;               // `moves` a row group
+  const void* move_base;
+  void* move_to;  // 64 bytes a move
+  int64_t first;  // not 0: begin from the bias instead of spill
+  int64_t last;   // not 0: add the residual, apply the activation, write out; else spill
 };
 
 class TileKernel {
