@@ -17,39 +17,87 @@ namespace {
 constexpr double kTypicalIterations = 100;
 constexpr double kFactorSlowdown = 1.6;
 
-std::vector<int64_t> Support(const KeepMatrix& keep, int64_t row) {
-  std::vector<int64_t> support;
+/// Columns of a row that stay, or those that go.
+std::vector<int64_t> Columns(const KeepMatrix& keep, int64_t row, bool kept) {
+  std::vector<int64_t> columns;
   for (int64_t c = 0; c < keep.cols(); ++c) {
-    if (keep(row, c) != 0) support.push_back(c);
+    if ((keep(row, c) != 0) == kept) columns.push_back(c);
   }
-  return support;
+  return columns;
+}
+
+/// a[at, at], lower triangle.
+Matrix Submatrix(const Matrix& a, const std::vector<int64_t>& at) {
+  const auto n = static_cast<int64_t>(at.size());
+  Matrix part(n, n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      part(i, j) = a(at[static_cast<size_t>(i)], at[static_cast<size_t>(j)]);
+    }
+  }
+  return part;
 }
 
 bool SolveRow(const GroupProblem& problem, const KeepMatrix& keep, int64_t row, Matrix& weights) {
-  const std::vector<int64_t> support = Support(keep, row);
+  const std::vector<int64_t> support = Columns(keep, row, true);
   const auto n = static_cast<int64_t>(support.size());
-  Matrix h(n, n);
+  Matrix h = Submatrix(problem.hessian, support);
   Matrix t(1, n);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t at = support[static_cast<size_t>(i)];
-    for (int64_t j = 0; j <= i; ++j) h(i, j) = problem.hessian(at, support[static_cast<size_t>(j)]);
-    t(0, i) = problem.target(row, at);
-  }
+  for (int64_t i = 0; i < n; ++i) t(0, i) = problem.target(row, support[static_cast<size_t>(i)]);
   if (!FactorCholesky(h)) return false;
   SolveCholesky(h, t);
   for (int64_t i = 0; i < n; ++i) weights(row, support[static_cast<size_t>(i)]) = t(0, i);
   return true;
 }
 
-bool SolveRows(const GroupProblem& problem, GroupSolution& solution) {
-  solution.weights = Matrix::Zero(problem.target.rows(), problem.target.cols());
+/// Calls solve(row) for every row in parallel until one returns false.
+template <class Solve>
+bool ForRows(int64_t rows, const Solve& solve) {
   std::atomic<bool> good = true;
-  ParallelFor(problem.target.rows(), [&](int64_t row) {
+  ParallelFor(rows, [&](int64_t row) {
     if (!good) return;
     ThrowIfInterrupted();
-    if (!SolveRow(problem, solution.keep, row, solution.weights)) good = false;
+    if (!solve(row)) good = false;
   });
   return good;
+}
+
+bool SolveRows(const GroupProblem& problem, GroupSolution& solution) {
+  solution.weights = Matrix::Zero(problem.target.rows(), problem.target.cols());
+  return ForRows(problem.target.rows(), [&](int64_t row) {
+    return SolveRow(problem, solution.keep, row, solution.weights);
+  });
+}
+
+/// (H⁻¹[P, P])⁻¹ w[P] of the columns P that go from a row, in their places of `factors`.
+bool RemovalFactors(const Matrix& inverse, const KeepMatrix& keep, int64_t row,
+                    const Matrix& weights, Matrix& factors) {
+  const std::vector<int64_t> pruned = Columns(keep, row, false);
+  const auto n = static_cast<int64_t>(pruned.size());
+  Matrix part = Submatrix(inverse, pruned);
+  Matrix of_row(1, n);
+  for (int64_t i = 0; i < n; ++i) of_row(0, i) = weights(row, pruned[static_cast<size_t>(i)]);
+  if (!FactorCholesky(part)) return false;
+  SolveCholesky(part, of_row);
+  for (int64_t i = 0; i < n; ++i) factors(row, pruned[static_cast<size_t>(i)]) = of_row(0, i);
+  return true;
+}
+
+/// From the optimum of all columns, w − H⁻¹[:, P] (H⁻¹[P, P])⁻¹ w[P].
+bool SolveByInverse(const GroupProblem& problem, GroupSolution& solution) {
+  Matrix inverse = problem.hessian;
+  if (!InvertSymmetric(inverse)) return false;
+  Matrix& weights = solution.weights;
+  Multiply(problem.target, inverse, weights);
+  Matrix factors = Matrix::Zero(weights.rows(), weights.cols());
+  const bool good = ForRows(weights.rows(), [&](int64_t row) {
+    return RemovalFactors(inverse, solution.keep, row, weights, factors);
+  });
+  if (!good) return false;
+  Matrix correction;
+  Multiply(factors, inverse, correction);
+  weights = (solution.keep != 0).select((weights - correction).array(), 0).matrix();
+  return true;
 }
 
 // All rows at once; each row has its own step lengths and stops on its own.
@@ -137,24 +185,33 @@ class ConjugateGradients {
   Vector energy_, limit_;  // squared residual of each row, and where it may stop
 };
 
-bool CholeskyIsCheaper(const KeepMatrix& keep) {
-  double cholesky = 0;
-  for (int64_t row = 0; row < keep.rows(); ++row) {
-    const auto kept = static_cast<double>(Support(keep, row).size());
-    cholesky += kFactorSlowdown * kept * kept * kept / 3 + 4 * kept * kept;
-  }
+double FactorCost(double n) { return kFactorSlowdown * n * n * n / 3 + 4 * n * n; }
+
+/// The solver that takes the fewest operations.
+LeastSquaresSolver Cheapest(const KeepMatrix& keep) {
   const auto columns = static_cast<double>(keep.cols());
-  return cholesky <= kTypicalIterations * 2 * static_cast<double>(keep.rows()) * columns * columns;
+  const auto rows = static_cast<double>(keep.rows());
+  double cholesky = 0;
+  double inverse = kFactorSlowdown * columns * columns * columns + 4 * rows * columns * columns;
+  for (int64_t row = 0; row < keep.rows(); ++row) {
+    const auto kept = static_cast<double>(Columns(keep, row, true).size());
+    cholesky += FactorCost(kept);
+    inverse += FactorCost(columns - kept);
+  }
+  const double gradients = kTypicalIterations * 2 * rows * columns * columns;
+  if (cholesky <= std::min(inverse, gradients)) return LeastSquaresSolver::kCholesky;
+  return inverse <= gradients ? LeastSquaresSolver::kInverse
+                              : LeastSquaresSolver::kConjugateGradients;
 }
 
 }  // namespace
 
 bool SolveOnSupport(const GroupProblem& problem, const LeastSquaresOptions& options,
                     GroupSolution& solution) {
-  const bool cholesky =
-      options.solver == LeastSquaresSolver::kCholesky ||
-      (options.solver == LeastSquaresSolver::kAuto && CholeskyIsCheaper(solution.keep));
-  if (cholesky) return SolveRows(problem, solution);
+  const LeastSquaresSolver solver =
+      options.solver == LeastSquaresSolver::kAuto ? Cheapest(solution.keep) : options.solver;
+  if (solver == LeastSquaresSolver::kCholesky) return SolveRows(problem, solution);
+  if (solver == LeastSquaresSolver::kInverse) return SolveByInverse(problem, solution);
   return ConjugateGradients(problem, options, solution).Run();
 }
 

@@ -2,17 +2,19 @@
 // of J (layer_problem.h) over the weights that stay, with the means matched through the bias.
 //
 // This is the constrained optimum that Optimal Brain Surgeon reaches for a fixed mask
-// (Frantar & Alistarh, "Optimal Brain Compression", NeurIPS 2022, §4); no learning rate. Two
-// solvers: one Cholesky factor of H restricted to the support a row, and conjugate gradients
-// with a diagonal preconditioner, projected onto the support, over all rows at once (one
-// matrix product an iteration), for layers of thousands of columns.
+// (Frantar & Alistarh, "Optimal Brain Compression", NeurIPS 2022, §4); no learning rate. Three
+// solvers: one Cholesky factor of H restricted to the support a row; where less than half goes,
+// H⁻¹ once and the removal of the pruned columns from the optimum of all of them (ibid., eq. 4,
+// for a group of weights); and conjugate gradients with a diagonal preconditioner, projected onto
+// the support, over all rows at once (one matrix product an iteration), for layers of thousands of
+// columns.
 #pragma once
 
 #include "reconstruction/second_order/layer_problem.h"
 
 namespace sparsify {
 
-enum class LeastSquaresSolver { kAuto, kCholesky, kConjugateGradients };
+enum class LeastSquaresSolver { kAuto, kCholesky, kInverse, kConjugateGradients };
 
 struct LeastSquaresOptions {
   double damping = 0.01;  // λ as a share of the mean diagonal

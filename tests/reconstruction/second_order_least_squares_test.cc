@@ -49,6 +49,7 @@ TEST_P(Solvers, EqualTheNormalEquationsOnTheSupport) {
 
 INSTANTIATE_TEST_SUITE_P(All, Solvers,
                          ::testing::Values(LeastSquaresSolver::kAuto, LeastSquaresSolver::kCholesky,
+                                           LeastSquaresSolver::kInverse,
                                            LeastSquaresSolver::kConjugateGradients));
 
 TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
@@ -56,6 +57,8 @@ TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
   const Mask mask = RandomMask({6, 160}, 0.6, 4);
   const auto cholesky =
       SolveLeastSquares(data.statistics, data.weight, mask, With(LeastSquaresSolver::kCholesky));
+  const auto inverse =
+      SolveLeastSquares(data.statistics, data.weight, mask, With(LeastSquaresSolver::kInverse));
   const auto gradients = SolveLeastSquares(data.statistics, data.weight, mask,
                                            With(LeastSquaresSolver::kConjugateGradients));
   EXPECT_EQ(cholesky.iterations, 0);
@@ -63,6 +66,7 @@ TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
   EXPECT_LE(gradients.residual, 1e-8);
   for (int64_t i = 0; i < mask.size(); ++i) {
     EXPECT_NEAR(cholesky.weight[i], gradients.weight[i], 1e-5);
+    EXPECT_NEAR(cholesky.weight[i], inverse.weight[i], 1e-6);
   }
   LeastSquaresOptions short_run = With(LeastSquaresSolver::kConjugateGradients);
   short_run.max_iterations = 2;
@@ -71,6 +75,18 @@ TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
   EXPECT_FALSE(stopped.converged);
   EXPECT_GT(stopped.residual, 1e-8);
   EXPECT_TRUE(log.Contains("fc: least squares stopped after 2 iterations"));
+}
+
+TEST(LeastSquares, WithNothingPrunedEverySolverFindsTheOptimum) {
+  const LinearCase data(3, 12, 200, 21);
+  const Mask all({3, 12});
+  const auto cholesky =
+      SolveLeastSquares(data.statistics, data.weight, all, With(LeastSquaresSolver::kCholesky));
+  const auto inverse =
+      SolveLeastSquares(data.statistics, data.weight, all, With(LeastSquaresSolver::kInverse));
+  for (int64_t i = 0; i < all.size(); ++i) {
+    EXPECT_NEAR(cholesky.weight[i], inverse.weight[i], 1e-6);
+  }
 }
 
 TEST(LeastSquares, BeatsTheMaskedWeightsAndLosesWithFewerWeights) {
