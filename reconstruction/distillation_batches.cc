@@ -4,6 +4,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/random.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/training/epoch_order.h"
 
 namespace sparsify {
@@ -28,10 +29,6 @@ void MixUp(double most, Random random, Tensor& images) {
       other[i] += b * (x - other[i]);
     }
   }
-}
-
-int64_t RoundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
 }
 
 }  // namespace

@@ -9,10 +9,10 @@
 #include <new>
 #include <numeric>
 
+#include "sparsity/base/rounding.h"
+
 namespace sparsify {
 namespace {
-
-int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 struct Extent {
   int64_t begin = 0;

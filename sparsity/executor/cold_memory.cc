@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sparsity/base/random.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/executor/bandwidth.h"
 
 namespace sparsify {
@@ -14,13 +15,9 @@ constexpr int64_t kFloat = sizeof(float);
 constexpr int64_t kRingRuns = 16;
 constexpr int64_t kRingBytes = int64_t{64} << 20;
 
-int64_t RoundUp(int64_t bytes) {
-  return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-}
-
 int64_t TotalBytes(std::span<const int64_t> bytes) {
   int64_t total = 0;
-  for (const int64_t size : bytes) total += RoundUp(size);
+  for (const int64_t size : bytes) total += RoundUp(size, kArenaAlignment);
   return total;
 }
 
@@ -39,7 +36,7 @@ std::vector<float*> ColdMemory::Ring::Take(std::span<const int64_t> bytes) {
   std::vector<float*> taken;
   for (const int64_t size : bytes) {
     taken.push_back(reinterpret_cast<float*>(memory.data() + next));
-    next += RoundUp(size);
+    next += RoundUp(size, kArenaAlignment);
   }
   return taken;
 }

@@ -3,6 +3,8 @@
 #include <memory>
 #include <utility>
 
+#include "sparsity/base/rounding.h"
+#include "sparsity/executor/arena.h"
 #include "sparsity/executor/lane_layer.h"
 #include "sparsity/executor/onednn_kernel.h"
 #include "sparsity/executor/onednn_steps.h"
@@ -149,8 +151,6 @@ int BlockOf(const Layout& layout, const Shape& shape) {
   return layout.format == onednn::Describe(shape, Tag::nChw8c) ? 8 : 0;
 }
 
-int64_t AlignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 /// Lanes on one side. A format without a direct way goes through row-major scratch.
 class LaneReorderKernel : public StepKernel {
  public:
@@ -168,7 +168,7 @@ class LaneReorderKernel : public StepKernel {
                          : onednn::MakeReorder(shape, PlainLayout(), other);
       inner_.inputs.resize(1);
       inner_.outputs.resize(1);
-      plain_bytes_ = AlignedBytes(LayoutBytes(PlainLayout(), shape));
+      plain_bytes_ = RoundUp(LayoutBytes(PlainLayout(), shape), kArenaAlignment);
       info_.scratch_bytes = plain_bytes_ + plain_->info().scratch_bytes;
       info_.name += " by way of plain";
     }

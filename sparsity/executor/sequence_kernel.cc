@@ -5,10 +5,11 @@
 #include <memory>
 #include <utility>
 
+#include "sparsity/base/rounding.h"
+#include "sparsity/executor/arena.h"
+
 namespace sparsify {
 namespace {
-
-int64_t AlignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 class SequenceKernel : public StepKernel {
  public:
@@ -21,7 +22,7 @@ class SequenceKernel : public StepKernel {
     for (size_t i = 0; i < between.size(); ++i) {
       const int64_t bytes = LayoutBytes(kernels_[i]->info().outputs[0], between[i]);
       offsets_.push_back(values_bytes_);
-      values_bytes_ += AlignedBytes(bytes);
+      values_bytes_ += RoundUp(bytes, kArenaAlignment);
       info_.inner_bytes += bytes;
     }
     int64_t scratch = 0;

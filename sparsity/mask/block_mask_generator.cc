@@ -1,13 +1,12 @@
 #include "sparsity/mask/block_mask_generator.h"
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/mask/selection.h"
 #include "sparsity/mask/weight_layout.h"
 
 namespace sparsify {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The grid of blocks over one weight, numbered by (block row, block column, tap).
 struct Grid {

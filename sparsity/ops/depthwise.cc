@@ -4,15 +4,12 @@
 #include <vector>
 
 #include "sparsity/base/parallel.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/ops/vector_loops.h"
 #include "sparsity/tensor/tensor.h"
 
 namespace sparsify {
 namespace {
-
-int64_t RoundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 // Where everything lies in the sub-planes of one channel.
 class Layout {

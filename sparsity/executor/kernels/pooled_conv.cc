@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "sparsity/base/rounding.h"
 #include "sparsity/executor/kernels/lane_kernels.h"
 
 namespace sparsify {
@@ -13,9 +14,6 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 constexpr int64_t kLine = 64;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t a, int64_t b) { return CeilDiv(a, b) * b; }
 
 /// Pooled rows, any number of them, whose windows end within the first `rows` rows.
 int64_t CompleteRows(const PoolGeometry& window, int64_t rows) {

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/executor/kernels/sparse_conv_impl.h"
 
 namespace sparsify {
@@ -9,9 +10,6 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 constexpr int64_t kLine = 64;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t bytes) { return CeilDiv(bytes, kLine) * kLine; }
 
 }  // namespace
 
@@ -75,7 +73,7 @@ void SparseConv::Impl::BuildPrefetch() {
   // A thread that computes a part of the row groups would move only a part of the slots.
   if (!variant.moving || parts > 1 || !CanMove(plan, layout.block_channels, variant.isa)) return;
   moves = static_cast<int>(CeilDiv(layout.block_channels * plan.channel_slots(), steps));
-  moves_bytes = RoundUp(steps * moves * static_cast<int64_t>(sizeof(TileMove)));
+  moves_bytes = RoundUp(steps * moves * static_cast<int64_t>(sizeof(TileMove)), kLine);
 }
 
 void SparseConv::Impl::BuildKinds() {
@@ -90,12 +88,13 @@ void SparseConv::Impl::BuildKinds() {
   }
   int64_t vectors = 0;
   for (const RegisterTile& tile : kinds[0][0].tiles) vectors += tile.vectors;
-  spill_bytes = RoundUp(vectors * group_channels() * plan.form.floats * kFloat);
+  spill_bytes = RoundUp(vectors * group_channels() * plan.form.floats * kFloat, kLine);
   if (!plan.packed) return;
-  pack_bytes = RoundUp(layout.block_channels * plan.channel_slots() * plan.form.floats * kFloat);
+  pack_bytes =
+      RoundUp(layout.block_channels * plan.channel_slots() * plan.form.floats * kFloat, kLine);
   // What the moves are rounded up to is written, too.
   pack_bytes = std::max(pack_bytes, moves_bytes / static_cast<int64_t>(sizeof(TileMove)) * kLine);
-  rows_bytes = RoundUp(PackRows(plan) * static_cast<int64_t>(sizeof(PackRow)));
+  rows_bytes = RoundUp(PackRows(plan) * static_cast<int64_t>(sizeof(PackRow)), kLine);
 }
 
 TileKind SparseConv::Impl::BuildKind(TileSize size, bool last_column) {

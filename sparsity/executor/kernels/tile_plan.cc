@@ -4,10 +4,10 @@
 #include <limits>
 #include <numeric>
 
+#include "sparsity/base/rounding.h"
+
 namespace sparsify {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 ConvGeometry Flatten(const ConvGeometry& geometry, int vector_floats) {
   ConvGeometry flat = geometry;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "sparsity/base/error.h"
+#include "sparsity/base/rounding.h"
 #include "sparsity/executor/kernels/tile_kernel.h"
 
 namespace sparsify {
@@ -64,8 +65,8 @@ WeightStream::WeightStream(const TilePlan& plan, const StreamLayout& layout, con
     Fail("sparse convolution", "blocks of {} input channels, expected 1 to {}",
          layout.block_channels, MaxBlockChannels(plan));
   }
-  blocks_ = (channels + layout.block_channels - 1) / layout.block_channels;
-  row_groups_ = (out_channels + layout.rows - 1) / layout.rows;
+  blocks_ = CeilDiv(channels, layout.block_channels);
+  row_groups_ = CeilDiv(out_channels, layout.rows);
   Columns columns(plan, layout);
   for (int64_t block = 0; block < blocks_; ++block) {
     for (int64_t group = 0; group < row_groups_; ++group) {
