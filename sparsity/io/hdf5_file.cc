@@ -79,13 +79,15 @@ Hdf5File::Hdf5File(Hdf5File&& other) noexcept
     : path_(std::move(other.path_)),
       id_(std::exchange(other.id_, -1)),
       file_bytes_(other.file_bytes_),
-      writable_(other.writable_) {}
+      writable_(other.writable_),
+      deflates_(other.deflates_) {}
 
 Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(id_, other.id_);
   std::swap(file_bytes_, other.file_bytes_);
   std::swap(writable_, other.writable_);
+  std::swap(deflates_, other.deflates_);
   return *this;
 }
 

@@ -98,6 +98,9 @@ class Hdf5File {
 
   // Writing (Create only). Groups on the way are made; an object may be written once. Arrays
   // of 1 KiB and more are chunked, shuffled and deflated. Texts must not hold NUL.
+  /// Arrays written from now on are not deflated, but have checksums: for a file that is soon
+  /// replaced by the next.
+  void StorePlain() { deflates_ = false; }
   void WriteGroup(const std::string& object);
   void WriteFloats(const std::string& object, const Shape& shape, std::span<const float> values);
   void WriteDoubles(const std::string& object, const Shape& shape, std::span<const double> values);
@@ -126,6 +129,7 @@ class Hdf5File {
   int64_t id_ = -1;         // libhdf5's file handle
   int64_t file_bytes_ = 0;  // of an opened file; no limit for one being made
   bool writable_ = false;
+  bool deflates_ = true;
 };
 
 }  // namespace sparsify

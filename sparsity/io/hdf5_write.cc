@@ -34,12 +34,18 @@ struct NewArray {
   bool extendable = false;  // along the first dimension
   hid_t file_type;
   hid_t memory_type;
+  bool deflated = true;
 };
 
-void CompressInChunks(hid_t properties, const std::vector<hsize_t>& chunk,
-                      const std::string& where) {
+// Either way damage to what is stored is seen when it is read: zlib's streams have checksums.
+void StoreInChunks(hid_t properties, const std::vector<hsize_t>& chunk, bool deflated,
+                   const std::string& where) {
   const int rank = static_cast<int>(chunk.size());
   Check(H5Pset_chunk(properties, rank, chunk.data()), where, "set the chunk shape");
+  if (!deflated) {
+    Check(H5Pset_fletcher32(properties), where, "set the checksum");
+    return;
+  }
   Check(H5Pset_shuffle(properties), where, "set the shuffle filter");
   Check(H5Pset_deflate(properties, kDeflateLevel), where, "set the deflate filter");
 }
@@ -54,9 +60,10 @@ Id MakeArray(hid_t file, const std::string& object, const NewArray& array,
   if (array.extendable) {
     std::vector<hsize_t> row = array.dims;
     row[0] = std::numeric_limits<hsize_t>::max();
-    CompressInChunks(properties, ChunkOf(row, H5Tget_size(array.file_type)), where);
+    StoreInChunks(properties, ChunkOf(row, H5Tget_size(array.file_type)), array.deflated, where);
   } else if (bytes >= static_cast<hsize_t>(kSmallBytes) && !array.dims.empty()) {
-    CompressInChunks(properties, ChunkOf(array.dims, H5Tget_size(array.file_type)), where);
+    StoreInChunks(properties, ChunkOf(array.dims, H5Tget_size(array.file_type)), array.deflated,
+                  where);
   } else if (bytes > 0 && bytes < static_cast<hsize_t>(kSmallBytes)) {
     Check(H5Pset_layout(properties, H5D_COMPACT), where, "set the layout");
   }
@@ -94,7 +101,7 @@ void Hdf5File::WriteFloats(const std::string& object, const Shape& shape,
   const hdf5::Lock lock;
   RequireWritable(object);
   const auto dims = DimsOf(shape, values.size(), Where(object));
-  WriteArray(id_, object, {dims, false, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT}, values.data(),
+  WriteArray(id_, object, {dims, false, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, deflates_}, values.data(),
              Where(object));
 }
 
@@ -103,8 +110,8 @@ void Hdf5File::WriteDoubles(const std::string& object, const Shape& shape,
   const hdf5::Lock lock;
   RequireWritable(object);
   const auto dims = DimsOf(shape, values.size(), Where(object));
-  WriteArray(id_, object, {dims, false, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE}, values.data(),
-             Where(object));
+  WriteArray(id_, object, {dims, false, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, deflates_},
+             values.data(), Where(object));
 }
 
 void Hdf5File::WriteInts(const std::string& object, const Shape& shape,
@@ -112,7 +119,7 @@ void Hdf5File::WriteInts(const std::string& object, const Shape& shape,
   const hdf5::Lock lock;
   RequireWritable(object);
   const auto dims = DimsOf(shape, values.size(), Where(object));
-  WriteArray(id_, object, {dims, false, H5T_STD_I64LE, H5T_NATIVE_INT64}, values.data(),
+  WriteArray(id_, object, {dims, false, H5T_STD_I64LE, H5T_NATIVE_INT64, deflates_}, values.data(),
              Where(object));
 }
 
@@ -121,7 +128,7 @@ void Hdf5File::WriteBytes(const std::string& object, const Shape& shape,
   const hdf5::Lock lock;
   RequireWritable(object);
   const auto dims = DimsOf(shape, values.size(), Where(object));
-  WriteArray(id_, object, {dims, false, H5T_STD_U8LE, H5T_NATIVE_UINT8}, values.data(),
+  WriteArray(id_, object, {dims, false, H5T_STD_U8LE, H5T_NATIVE_UINT8, deflates_}, values.data(),
              Where(object));
 }
 
@@ -146,7 +153,7 @@ void Hdf5File::CreateFloats(const std::string& object, const Shape& row) {
   RequireWritable(object);
   std::vector<hsize_t> dims(row.dims().begin(), row.dims().end());
   dims.insert(dims.begin(), 0);
-  MakeArray(id_, object, {dims, true, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT}, Where(object));
+  MakeArray(id_, object, {dims, true, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, deflates_}, Where(object));
 }
 
 void Hdf5File::AppendFloats(const std::string& object, std::span<const float> values) {

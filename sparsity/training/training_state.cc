@@ -173,6 +173,7 @@ int64_t Integer(const Hdf5File& file, const std::string& name) {
 
 void SaveTrainingState(const TrainingState& state, const std::string& path) {
   Hdf5File file = Hdf5File::Create(path);
+  file.StorePlain();  // deflating took a fifth of the time of a training of ResNet-18
   file.SetAttribute("/", "training_state", kVersion);
   file.SetAttribute("/", "step", state.step);
   file.SetAttribute("/", "position", state.position);

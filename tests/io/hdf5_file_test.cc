@@ -240,6 +240,35 @@ TEST_F(Hdf5FileTest, ZerosTakeLittleRoom) {
   EXPECT_EQ(info.element_bytes, 4);
 }
 
+TEST_F(Hdf5FileTest, StoredPlainTheSameComesBackFromMoreBytes) {
+  const std::vector<float> zeros(100000, 0.0F);
+  const std::vector<int64_t> numbers(1000, -7);
+  for (const bool plain : {false, true}) {
+    Hdf5File file = Hdf5File::Create(Path(plain ? "plain.h5" : "deflated.h5"));
+    if (plain) file.StorePlain();
+    file.WriteFloats("/zeros", {100, 1000}, zeros);
+    file.WriteInts("/numbers", {1000}, numbers);
+    file.Commit();
+  }
+  EXPECT_LT(FileBytes(Path("deflated.h5")).size(), 40000U);
+  const std::vector<char> bytes = FileBytes(Path("plain.h5"));
+  EXPECT_GT(bytes.size(), 408000U);
+  const Hdf5File file = Hdf5File::Open(Path("plain.h5"));
+  std::vector<float> floats(100000, 1.0F);
+  file.ReadFloats("/zeros", 0, 100, floats);
+  EXPECT_EQ(floats, zeros);
+  std::vector<int64_t> ints(1000);
+  file.ReadInts("/numbers", 0, 1000, ints);
+  EXPECT_EQ(ints, numbers);
+
+  std::vector<char> damaged = bytes;
+  damaged[200'000] = 1;  // one of the zeros
+  std::ofstream(Path("damaged.h5"), std::ios::binary).write(damaged.data(), std::ssize(damaged));
+  const Hdf5File broken = Hdf5File::Open(Path("damaged.h5"));
+  EXPECT_THAT(MessageOf([&] { broken.ReadFloats("/zeros", 0, 100, floats); }),
+              HasSubstr("/zeros"));
+}
+
 TEST_F(Hdf5FileTest, WhatIsNotHdf5IsRefused) {
   std::ofstream(Path("empty")).close();
   std::ofstream(Path("text")) << std::string(3000, 'x');
