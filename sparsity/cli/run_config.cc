@@ -223,6 +223,30 @@ std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocumen
   });
 }
 
+namespace {
+
+/// The key that gives the sparsities.
+std::string_view LevelsKey(const RunConfig& config) {
+  if (MakeScheduler(config.sparsity.scheduler)->GivesSparsities()) return kSchedulerTableKey;
+  if (!config.sweep.empty()) return "sweep";
+  return config.sparsity.progressive ? kProgressiveKey : kKwargsSparsityKey;
+}
+
+/// Files are named by the levels, and 0 is the dense network.
+void CheckLevels(const std::vector<double>& levels, const std::string& where) {
+  for (size_t i = 0; i < levels.size(); ++i) {
+    if (levels[i] <= 0 || levels[i] >= 100) {
+      FailUsage(where, "{} percent of the network, expected above 0 and below 100", levels[i]);
+    }
+    if (i > 0 && levels[i] <= levels[i - 1]) {
+      FailUsage(where, "{0} percent after {0}; sparsities must differ by a millionth of a percent",
+                levels[i]);
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
   if (HasTimeBudget(config)) return config.sweep;
   // Only the stages' sparsities count here, and they do not depend on the iterations.
@@ -235,6 +259,7 @@ std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& 
     FailUsage(document.Where("sweep"),
               "no sparsity given; write sweep: [50] (percent) or kwargs.sparsity (a fraction)");
   }
+  CheckLevels(levels, document.Where(LevelsKey(config)));
   return levels;
 }
 

@@ -191,6 +191,23 @@ TEST(RunConfig, FractionsBecomeRoundPercent) {
   EXPECT_THAT(Levels("sweep: [62.5]\n"), ElementsAre(62.5));
 }
 
+TEST(RunConfig, LevelsThatNoFileCanBeNamedByAreErrors) {
+  const auto error = [](const std::string& text) { return ErrorOf([&] { Levels(text); }); };
+  EXPECT_EQ(error("sparsity: {mask_generator: {kwargs: {sparsity: 0}}}\n"),
+            "f.yaml:2:48: sparsity.mask_generator.kwargs.sparsity: 0 percent of the network, "
+            "expected above 0 and below 100");
+  EXPECT_THAT(error("sparsity: {mask_generator: {kwargs: {sparsity: 1}}}\n"),
+              HasSubstr("kwargs.sparsity: 100 percent of the network, expected above 0"));
+  EXPECT_THAT(error("sparsity: {progressive: {sparsity_tables: [0.5, 0.9999999999]}}\n"),
+              HasSubstr("progressive.sparsity_tables: 100 percent"));
+  EXPECT_EQ(error("sweep: [99.99999999]\n"),
+            "f.yaml:2:8: sweep: 100 percent of the network, expected above 0 and below 100");
+  EXPECT_EQ(error("sweep: [50.0000001, 50.0000002]\n"),
+            "f.yaml:2:8: sweep: 50 percent after 50; sparsities must differ by a millionth of a "
+            "percent");
+  EXPECT_THAT(Levels("sweep: [50, 50.000001]\n"), ElementsAre(50, 50.000001));
+}
+
 TEST(RunConfig, NoSparsityAtAllIsAnError) {
   const OptionsDocument document = MakeDocument(kHead);
   EXPECT_EQ(ErrorOf([&] { SweepLevels(ReadRunConfig(document), document); }),
