@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "schedulers/scheduler.h"
 #include "sparsity/base/error.h"
@@ -312,6 +313,40 @@ void AddUnusedByScheduler(const RunConfig& config,
   }
 }
 
+/// Keys of `allocation:` that another type would use, where they are not the defaults.
+void AddUnusedByAllocation(const AllocationOptions& given,
+                           const std::function<void(std::string_view, std::string_view)>& add) {
+  using Options = AllocationOptions;
+  const Options defaults;
+  const auto check = [&](std::string_view type, std::string_view key, const auto member) {
+    if (given.type == type || given.*member == defaults.*member) return;
+    add(fmt::format("sparsity.allocation.{}", key), fmt::format("allocation.type is not {}", type));
+  };
+  check("ERK", "erk_power", &Options::erk_power);
+  check("level", "tuning", &Options::tuning);
+  check("level", "tolerance", &Options::tolerance);
+  check("table", "table_file", &Options::table_file);
+  check("Sensitivity", "budget", &Options::budget);
+  check("Sensitivity", "curves_file", &Options::curves_file);
+  check("Sensitivity", "levels", &Options::levels);
+  check("Sensitivity", "images", &Options::images);
+  check("Sensitivity", "loss", &Options::loss);
+  check("FCPTS", "fcpts_steps", &Options::fcpts_steps);
+  check("FCPTS", "fcpts_batch", &Options::fcpts_batch);
+  check("FCPTS", "fcpts_lr", &Options::fcpts_lr);
+  check("FCPTS", "fcpts_weight", &Options::fcpts_weight);
+  if (given.HasTimeBudget()) return;
+  for (const auto& [key, is_default] :
+       {std::pair("times_file", given.times_file == defaults.times_file),
+        std::pair("time_levels", given.time_levels == defaults.time_levels),
+        std::pair("time_tolerance", given.time_tolerance == defaults.time_tolerance),
+        std::pair("time_rounds", given.time_rounds == defaults.time_rounds)}) {
+    if (is_default) continue;
+    add(fmt::format("sparsity.allocation.{}", key),
+        "allocation.budget is neither speedup nor latency");
+  }
+}
+
 /// Keys of `training:` that others make idle.
 void AddUnusedTraining(const TrainingOptions& training,
                        const std::function<void(std::string_view, std::string_view)>& add) {
@@ -362,6 +397,10 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
     }
   }
   AddUnusedByScheduler(config, add);
+  if (config.sparsity.scheduler.type != "AmbaLevelPruneScheduler") {
+    AddUnusedByAllocation(config.sparsity.allocation, add);
+  }
+  if (!config.data.evaluation) add("evaluation.batch", "there is no data.evaluation");
   if (!config.training) {
     add("data.training", "there is no training");
   } else {

@@ -248,6 +248,28 @@ TEST(RunConfig, WhatIsNotUsedIsSaid) {
             "f.yaml:3:28: sparsity.cali_batchsize: not used, there is no reconstruction");
 }
 
+TEST(RunConfig, KeysOfOtherAllocationsAreSaidToBeUnused) {
+  const auto unused = [](const std::string& allocation) {
+    const OptionsDocument document = MakeDocument(
+        fmt::format("model: {{path: a}}\nsweep: [30]\ndata: {{evaluation: {{path: e}}}}\n"
+                    "sparsity: {{allocation: {{{}}}}}\n",
+                    allocation));
+    return UnusedSettings(ReadRunConfig(document), document);
+  };
+  EXPECT_THAT(unused("type: ERK, erk_power: 0.5, tuning: 0.5"), IsEmpty());  // 0.5 is the default
+  EXPECT_THAT(
+      unused("type: ERK, budget: macs, table_file: t.csv, time_rounds: 2"),
+      ElementsAre("f.yaml:4:62: sparsity.allocation.table_file: not used, allocation.type is not "
+                  "table",
+                  "f.yaml:4:44: sparsity.allocation.budget: not used, allocation.type is not "
+                  "Sensitivity",
+                  "f.yaml:4:82: sparsity.allocation.time_rounds: not used, allocation.budget is "
+                  "neither speedup nor latency"));
+  const OptionsDocument document = MakeDocument(std::string(kHead) + "evaluation: {batch: 3}\n");
+  EXPECT_THAT(UnusedSettings(Read("evaluation: {batch: 3}\n"), document),
+              ElementsAre("f.yaml:2:21: evaluation.batch: not used, there is no data.evaluation"));
+}
+
 TEST(RunConfig, RepairNeedsCalibrationImagesAndMasksItCanMake) {
   const std::string text =
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
