@@ -488,8 +488,9 @@ std::string ConfigReference() {
       "  have a record are not done again. Without `--resume` it is refused.\n"
       "* A finished run of the same configuration is replaced; with `--resume` it may be extended\n"
       "  by further sparsities. `sweep` and `output` may differ.\n"
-      "* A run of another configuration or network, and any other folder, is refused and left\n"
-      "  alone.\n\n"
+      "* A run of another configuration or network, any other folder, and one that another "
+      "process\n"
+      "  works in, is refused and left alone.\n\n"
       "# Keys\n\n";
   RunConfig defaults;
   return std::string(kHead) + OptionsMarkdown(Fields(defaults));
