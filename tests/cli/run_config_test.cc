@@ -208,6 +208,12 @@ TEST(RunConfig, LevelsThatNoFileCanBeNamedByAreErrors) {
   EXPECT_THAT(Levels("sweep: [50, 50.000001]\n"), ElementsAre(50, 50.000001));
 }
 
+TEST(RunConfig, LabelOffsetsThatWouldOverflowAreErrors) {
+  EXPECT_EQ(ErrorFor("data: {transform: {label_offset: 9223372036854775807}}\n"),
+            "f.yaml:2:34: data.transform.label_offset: 9223372036854775807 is out of range, "
+            "expected -1000000000 … 1000000000");
+}
+
 TEST(RunConfig, NoSparsityAtAllIsAnError) {
   const OptionsDocument document = MakeDocument(kHead);
   EXPECT_EQ(ErrorOf([&] { SweepLevels(ReadRunConfig(document), document); }),
