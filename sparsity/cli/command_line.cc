@@ -1,6 +1,7 @@
 #include "sparsity/cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <initializer_list>
 
 #include "sparsity/base/error.h"
 #include "sparsity/cli/version.h"
@@ -35,7 +36,7 @@ class Parser {
     } catch (const CLI::CallForVersion& version) {
       return Text(std::string(version.what()) + "\n");
     } catch (const CLI::CallForHelp&) {
-      return Text(HelpText());
+      return Text(app_.help());  // of the command, where one is given
     } catch (const CLI::ParseError& error) {
       FailUsage("command line", "{}; sparsify --help lists everything", error.what());
     }
@@ -86,11 +87,12 @@ class Parser {
     return line;
   }
 
-  std::string HelpText() const {
-    for (const CLI::App* command : {inspect_, convert_, evaluate_}) {
-      if (command->parsed()) return command->help();
+  /// A command that passed over an option would do something else than was asked for.
+  void RefuseOptions(const CLI::App& command, std::initializer_list<const char*> useless) const {
+    for (const char* option : useless) {
+      if (app_.get_option(option)->count() == 0) continue;
+      FailUsage("command line", "{} has no use for {}; leave it out", command.get_name(), option);
     }
-    return app_.help();
   }
 
   CommandLine Finish() {
@@ -100,12 +102,13 @@ class Parser {
     result_.markdown = help_config_format_ == "markdown";
     if (help_config_->count() > 0) {
       result_.command = Command::kHelpConfig;
-    } else if (inspect_->parsed()) {
-      result_.command = Command::kInspect;
-    } else if (convert_->parsed()) {
-      result_.command = Command::kConvert;
+    } else if (inspect_->parsed() || convert_->parsed()) {
+      result_.command = inspect_->parsed() ? Command::kInspect : Command::kConvert;
+      RefuseOptions(inspect_->parsed() ? *inspect_ : *convert_,
+                    {"--config", "--set", "--output", "--resume", "--dry-run"});
     } else {
       result_.command = evaluate_->parsed() ? Command::kEvaluate : Command::kRun;
+      if (evaluate_->parsed()) RefuseOptions(*evaluate_, {"--output", "--resume", "--dry-run"});
       RequireConfig();
     }
     return std::move(result_);
@@ -116,6 +119,9 @@ class Parser {
       FailUsage("command line",
                 "nothing to do without --config FILE; sparsify --help lists "
                 "everything");
+    }
+    if (app_.get_option("--output")->count() > 0 && result_.output.empty()) {
+      FailUsage("command line", "--output is empty; name a folder for the results");
     }
   }
 

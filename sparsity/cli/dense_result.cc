@@ -38,8 +38,14 @@ DenseResult ReadDenseResult(const std::string& path, const CsvTable& accuracy,
   }
   if (accuracy.rows.empty()) Fail(path, "the dense network's record has no accuracy");
   DenseResult result;
+  const size_t name = table.Column("image");
   const size_t column = table.Column("class");
   for (const auto& row : table.rows) {
+    const std::string image = dataset.NameOf(std::ssize(result.predictions));
+    if (row[name] != image) {
+      Fail(path, "has \"{}\" where the data has \"{}\"; it changed since the run began", row[name],
+           image);
+    }
     result.predictions.push_back(ParseNumber<int64_t>(row[column], path));
   }
   result.top1 = ParseNumber<double>(accuracy.rows.front()[accuracy.Column("top1")], path);

@@ -20,7 +20,7 @@ void WriteDensePredictions(const std::vector<int64_t>& predictions, const Datase
                            const std::string& path);
 
 /// Predictions from such a file; top-1 from the first row of `accuracy` (accuracy.csv's
-/// columns). Throws Error when the file is damaged or of another number of images.
+/// columns). Throws Error when the file is damaged or of other images.
 DenseResult ReadDenseResult(const std::string& path, const CsvTable& accuracy,
                             const Dataset& dataset);
 

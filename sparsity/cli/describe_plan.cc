@@ -178,7 +178,8 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
          fmt::format(
              "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
              "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",
-             folder, folder_state, run.levels.size(), FormatBytes(EstimateCheckpointBytes(run)),
+             folder, folder_state, run.levels.size(),
+             FormatBytes(EstimateCheckpointBytes(run, run.levels)),
              FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
              run.training ? "training.csv, " : "",
              run.training && run.config.training->tensorboard ? "events/, " : "");

@@ -110,6 +110,7 @@ CsvTable MagnitudeHistogram(const std::vector<const Tensor*>& weights) {
 std::string InspectModel(const Checkpoint& model, const std::string& path) {
   const Graph& graph = model.graph;
   if (graph.inputs.empty()) Fail(path, "the network has no input");
+  RequireKnownSize(graph, path);
   const auto layers = LayersOf(graph);
   Totals totals;
   const CsvTable rows = LayerRows(graph, layers, totals);
@@ -135,6 +136,7 @@ std::string InspectModel(const Checkpoint& model, const std::string& path) {
 
 std::string InspectUnits(const Graph& graph, const std::string& path, UnitPattern pattern) {
   if (graph.inputs.empty()) Fail(path, "the network has no input");
+  RequireKnownSize(graph, path);
   const auto layers = LayersOf(graph);
   const auto units = FindUnits(graph, layers, pattern);
   return fmt::format("{}: {}, {} layers in {} units ({})\n\n{}", path, graph.name, layers.size(),

@@ -11,7 +11,11 @@
 
 namespace sparsify {
 
-/// Throws Error (naming `path`) unless the graph has one input and one output.
+/// Throws Error (naming `path`) where an input's size is open in more than the batch.
+void RequireKnownSize(const Graph& graph, const std::string& path);
+
+/// Throws Error (naming `path`) unless the graph has one input, of images of a known size, and one
+/// output, of a score for each class.
 void RequireClassifier(const Graph& graph, const std::string& path);
 
 /// Shape of one input image, C×H×W.

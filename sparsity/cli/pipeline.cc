@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
@@ -66,15 +67,16 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
     AnalyseNetwork(run, files.Analysis(), false);
     Print(DescribePlan(run,
                        CheckRunFolder(files, identity, SettledLevels(run, files), request.resume)));
-    CheckDiskSpace(run);
+    CheckDiskSpace(run, LevelsToMake(files, SettledLevels(run, files), request.resume));
     std::fflush(stdout);
     RefuseMissingFeatures(missing);
     return;
   }
   SetLogLevel(level);
+  std::unique_ptr<DirectoryLock> lock;
   ranks.FirstAlone([&] {
-    CheckDiskSpace(run);
-    OpenRunFolder(files, config, identity, SettledLevels(run, files), request.resume);
+    CheckDiskSpace(run, LevelsToMake(files, SettledLevels(run, files), request.resume));
+    lock = OpenRunFolder(files, config, identity, SettledLevels(run, files), request.resume);
     if (ranks.Size() > 1) Note("{}", DescribeSharing(run));
   });
   Runner runner(run, files);

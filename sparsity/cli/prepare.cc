@@ -237,7 +237,7 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   return run;
 }
 
-int64_t EstimateCheckpointBytes(const PreparedRun& run) {
+int64_t EstimateCheckpointBytes(const PreparedRun& run, const std::vector<double>& levels) {
   // Kept weights as floats, a mask bit a weight, and a margin for the structure.
   constexpr double kStructureBytes = 262144;
   const auto parameters = static_cast<double>(CountParameters(run.model.graph));
@@ -245,16 +245,16 @@ int64_t EstimateCheckpointBytes(const PreparedRun& run) {
   // A budget of multiply-adds or of time says little about the weights.
   const bool of_weights = run.allocation.type != "Sensitivity" ||
                           (run.allocation.budget != "macs" && !run.HasTimeBudget());
-  for (const double level : run.levels) {
+  for (const double level : levels) {
     const double kept = of_weights ? 1 - level / 100 : 1;
     bytes += parameters * (4 * kept + 0.5) + kStructureBytes;
   }
   return static_cast<int64_t>(bytes);
 }
 
-void CheckDiskSpace(const PreparedRun& run) {
+void CheckDiskSpace(const PreparedRun& run, const std::vector<double>& levels) {
   const std::string& folder = run.config.output.dir;
-  const int64_t needed = EstimateCheckpointBytes(run);
+  const int64_t needed = EstimateCheckpointBytes(run, levels);
   const int64_t available = FreeDiskSpace(folder);
   if (needed <= available) return;
   Fail(folder,

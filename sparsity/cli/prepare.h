@@ -73,10 +73,10 @@ void AllocateLevels(PreparedRun& run);
 /// dry run.
 void AnalyseNetwork(PreparedRun& run, const std::string& folder, bool write);
 
-/// Upper bound of the bytes of all checkpoints of the run.
-int64_t EstimateCheckpointBytes(const PreparedRun& run);
+/// Upper bound of the bytes of the checkpoints of these levels, percent.
+int64_t EstimateCheckpointBytes(const PreparedRun& run, const std::vector<double>& levels);
 
-/// Throws Error when the checkpoints will not fit on the disk.
-void CheckDiskSpace(const PreparedRun& run);
+/// Throws Error when the checkpoints of these levels will not fit on the disk.
+void CheckDiskSpace(const PreparedRun& run, const std::vector<double>& levels);
 
 }  // namespace sparsify

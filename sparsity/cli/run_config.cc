@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "schedulers/scheduler.h"
 #include "sparsity/base/error.h"
@@ -223,6 +224,30 @@ std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocumen
   });
 }
 
+namespace {
+
+/// The key that gives the sparsities.
+std::string_view LevelsKey(const RunConfig& config) {
+  if (MakeScheduler(config.sparsity.scheduler)->GivesSparsities()) return kSchedulerTableKey;
+  if (!config.sweep.empty()) return "sweep";
+  return config.sparsity.progressive ? kProgressiveKey : kKwargsSparsityKey;
+}
+
+/// Files are named by the levels, and 0 is the dense network.
+void CheckLevels(const std::vector<double>& levels, const std::string& where) {
+  for (size_t i = 0; i < levels.size(); ++i) {
+    if (levels[i] <= 0 || levels[i] >= 100) {
+      FailUsage(where, "{} percent of the network, expected above 0 and below 100", levels[i]);
+    }
+    if (i > 0 && levels[i] <= levels[i - 1]) {
+      FailUsage(where, "{0} percent after {0}; sparsities must differ by a millionth of a percent",
+                levels[i]);
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document) {
   if (HasTimeBudget(config)) return config.sweep;
   // Only the stages' sparsities count here, and they do not depend on the iterations.
@@ -235,6 +260,7 @@ std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& 
     FailUsage(document.Where("sweep"),
               "no sparsity given; write sweep: [50] (percent) or kwargs.sparsity (a fraction)");
   }
+  CheckLevels(levels, document.Where(LevelsKey(config)));
   return levels;
 }
 
@@ -284,6 +310,40 @@ void AddUnusedByScheduler(const RunConfig& config,
   if (type != "BaseScheduler" && type != "AmbaLevelPruneScheduler" &&
       type != "PolynomialScheduler") {
     add("sparsity.fake_sparse.kwargs.mask_is_static", "the scheduler decides it");
+  }
+}
+
+/// Keys of `allocation:` that another type would use, where they are not the defaults.
+void AddUnusedByAllocation(const AllocationOptions& given,
+                           const std::function<void(std::string_view, std::string_view)>& add) {
+  using Options = AllocationOptions;
+  const Options defaults;
+  const auto check = [&](std::string_view type, std::string_view key, const auto member) {
+    if (given.type == type || given.*member == defaults.*member) return;
+    add(fmt::format("sparsity.allocation.{}", key), fmt::format("allocation.type is not {}", type));
+  };
+  check("ERK", "erk_power", &Options::erk_power);
+  check("level", "tuning", &Options::tuning);
+  check("level", "tolerance", &Options::tolerance);
+  check("table", "table_file", &Options::table_file);
+  check("Sensitivity", "budget", &Options::budget);
+  check("Sensitivity", "curves_file", &Options::curves_file);
+  check("Sensitivity", "levels", &Options::levels);
+  check("Sensitivity", "images", &Options::images);
+  check("Sensitivity", "loss", &Options::loss);
+  check("FCPTS", "fcpts_steps", &Options::fcpts_steps);
+  check("FCPTS", "fcpts_batch", &Options::fcpts_batch);
+  check("FCPTS", "fcpts_lr", &Options::fcpts_lr);
+  check("FCPTS", "fcpts_weight", &Options::fcpts_weight);
+  if (given.HasTimeBudget()) return;
+  for (const auto& [key, is_default] :
+       {std::pair("times_file", given.times_file == defaults.times_file),
+        std::pair("time_levels", given.time_levels == defaults.time_levels),
+        std::pair("time_tolerance", given.time_tolerance == defaults.time_tolerance),
+        std::pair("time_rounds", given.time_rounds == defaults.time_rounds)}) {
+    if (is_default) continue;
+    add(fmt::format("sparsity.allocation.{}", key),
+        "allocation.budget is neither speedup nor latency");
   }
 }
 
@@ -337,6 +397,10 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
     }
   }
   AddUnusedByScheduler(config, add);
+  if (config.sparsity.scheduler.type != "AmbaLevelPruneScheduler") {
+    AddUnusedByAllocation(config.sparsity.allocation, add);
+  }
+  if (!config.data.evaluation) add("evaluation.batch", "there is no data.evaluation");
   if (!config.training) {
     add("data.training", "there is no training");
   } else {
@@ -424,8 +488,9 @@ std::string ConfigReference() {
       "  have a record are not done again. Without `--resume` it is refused.\n"
       "* A finished run of the same configuration is replaced; with `--resume` it may be extended\n"
       "  by further sparsities. `sweep` and `output` may differ.\n"
-      "* A run of another configuration or network, and any other folder, is refused and left\n"
-      "  alone.\n\n"
+      "* A run of another configuration or network, any other folder, and one that another "
+      "process\n"
+      "  works in, is refused and left alone.\n\n"
       "# Keys\n\n";
   RunConfig defaults;
   return std::string(kHead) + OptionsMarkdown(Fields(defaults));

@@ -76,8 +76,8 @@ std::vector<Stage> ScheduledStages(const RunConfig& config, const OptionsDocumen
 /// The sparsities that the run goes through, percent, increasing (with a budget of time the
 /// sweep's speed-ups or milliseconds instead): the scheduler's stages over
 /// the sweep, the progressive table, or the one sparsity in the mask generator's kwargs (the
-/// first of these that is given; a scheduler's own table wins). Throws a usage Error when
-/// there is none.
+/// first of these that is given; a scheduler's own table wins), to a millionth of a percent.
+/// Throws a usage Error when there is none, or one that is not above 0 and below 100.
 std::vector<double> SweepLevels(const RunConfig& config, const OptionsDocument& document);
 
 /// What the configuration asks for and this build cannot do, one sentence each with its

@@ -26,23 +26,29 @@ std::optional<RunIdentity> ReadIdentity(const RunFiles& files) {
   return stored;
 }
 
+/// Empty folders are what a run leaves that found the disk full.
 bool IsEmptyOrMissing(const std::string& folder) {
-  std::error_code ignored;
-  return !fs::exists(folder, ignored) || fs::is_empty(folder, ignored);
+  std::error_code error;
+  constexpr auto kOptions = fs::directory_options::skip_permission_denied;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, kOptions, error)) {
+    if (!entry.is_directory(error)) return false;
+  }
+  return true;
 }
 
 int64_t CountFinished(const RunFiles& files, const std::vector<double>& levels) {
-  int64_t count = 0;
-  for (const double level : levels) count += fs::exists(files.Record(level)) ? 1 : 0;
-  return count;
+  return std::ssize(levels) - std::ssize(LevelsToMake(files, levels, true));
+}
+
+void RefuseFile(const std::string& folder) {
+  if (!fs::exists(folder) || fs::is_directory(folder)) return;
+  FailUsage(folder, "exists and is not a folder; choose another with --output DIR");
 }
 
 FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
                     const std::vector<double>& levels, bool resume) {
   const std::string& folder = files.folder();
-  if (fs::exists(folder) && !fs::is_directory(folder)) {
-    FailUsage(folder, "exists and is not a folder; choose another with --output DIR");
-  }
+  RefuseFile(folder);
   if (IsEmptyOrMissing(folder)) {
     if (resume) Note("{}: nothing to resume, starting anew", folder);
     return FolderState::kNew;
@@ -68,6 +74,17 @@ FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
               CountFinished(files, levels), levels.size());
   }
   return FolderState::kReplaced;
+}
+
+/// What a run that was killed has left half written.
+void RemoveAbandoned(const RunFiles& files) {
+  int64_t count = 0;
+  for (const char* part : {"", "/records", "/checkpoints", "/analysis"}) {
+    count += RemoveAbandonedFiles(files.folder() + part);
+  }
+  if (count == 0) return;
+  Note("{}: {} removed that an earlier run left half written", files.folder(),
+       count == 1 ? "1 file" : fmt::format("{} files", count));
 }
 
 /// What a budget of time has left; checkpoints too, whose names follow from what was measured.
@@ -120,6 +137,11 @@ std::string RunFiles::Record(double percent) const {
   return fmt::format("{}/records/sparsity_{}.yaml", folder_, FormatPercent(percent));
 }
 
+std::vector<double> LevelsToMake(const RunFiles& files, std::vector<double> levels, bool resume) {
+  if (resume) std::erase_if(levels, [&](double level) { return fs::exists(files.Record(level)); });
+  return levels;
+}
+
 std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,
                            const std::vector<double>& levels, bool resume) {
   switch (Inspect(files, identity, levels, resume)) {
@@ -134,9 +156,14 @@ std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,
   return "";
 }
 
-void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIdentity& identity,
-                   const std::vector<double>& levels, bool resume) {
+std::unique_ptr<DirectoryLock> OpenRunFolder(const RunFiles& files, const RunConfig& config,
+                                             const RunIdentity& identity,
+                                             const std::vector<double>& levels, bool resume) {
+  RefuseFile(files.folder());
+  MakeDirectories(files.folder());
+  auto lock = std::make_unique<DirectoryLock>(files.folder());
   const FolderState state = Inspect(files, identity, levels, resume);
+  RemoveAbandoned(files);
   if (state == FolderState::kReplaced) {
     Note("{}: replacing the finished run of the same configuration", files.folder());
     fs::remove(files.Report());
@@ -151,6 +178,7 @@ void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIden
   RunIdentity stored = identity;
   WriteFileAtomically(IdentityPath(files), ResolvedYaml(Fields(stored)));
   WriteFileAtomically(files.Resolved(), ResolvedConfig(config));
+  return lock;
 }
 
 }  // namespace sparsify

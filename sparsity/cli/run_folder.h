@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "sparsity/base/directory_lock.h"
 #include "sparsity/cli/run_config.h"
 #include "sparsity/cli/run_identity.h"
 
@@ -62,9 +64,16 @@ std::string FormatPercent(double percent);
 ///   an earlier run's, finished   its records are removed and its files will be replaced,
 ///                                when the identity agrees
 ///   anything else                a usage Error that says what to do
-/// Writes resolved.yaml and the identity.
-void OpenRunFolder(const RunFiles& files, const RunConfig& config, const RunIdentity& identity,
-                   const std::vector<double>& levels, bool resume);
+/// Writes resolved.yaml and the identity, and removes what a killed run has left half written.
+/// The folder is this process's until the lock goes; one that another works in is refused.
+[[nodiscard]] std::unique_ptr<DirectoryLock> OpenRunFolder(const RunFiles& files,
+                                                           const RunConfig& config,
+                                                           const RunIdentity& identity,
+                                                           const std::vector<double>& levels,
+                                                           bool resume);
+
+/// Those of `levels` that are not done yet; without `resume` all are done anew.
+std::vector<double> LevelsToMake(const RunFiles& files, std::vector<double> levels, bool resume);
 
 /// The checks of OpenRunFolder without changing anything; says what would happen: "new".
 std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,

@@ -13,7 +13,7 @@ void TransformOptions::VisitFields(OptionVisitor& v) {
   v.Field("mean", mean, "subtracted, one value a channel in network order, or one for all");
   v.Field("std", std, {.min = 0, .min_open = true},
           "divided by, one value a channel in network order, or one for all");
-  v.Field("label_offset", label_offset,
+  v.Field("label_offset", label_offset, {.min = -1e9, .max = 1e9},
           "network class = label + label_offset; 1: the network has one extra class in front");
 }
 

@@ -1,6 +1,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -20,17 +21,27 @@ constexpr int64_t kIrVersion = 7;
 constexpr int64_t kExternalAlignment = 4096;  // of offsets, so that readers may map the file
 constexpr int64_t kSmallTensorBytes = 1024;   // stays inside the model
 
-// Lets protobuf write into an AtomicFile piece by piece.
+// Lets protobuf write into an AtomicFile piece by piece. What goes wrong is kept for Rethrow:
+// protobuf writes in destructors too, where nothing may be thrown.
 class FileOutput : public google::protobuf::io::CopyingOutputStream {
  public:
   explicit FileOutput(AtomicFile& file) : file_(file) {}
   bool Write(const void* bytes, int size) override {
-    file_.Write({static_cast<const char*>(bytes), static_cast<size_t>(size)});
-    return true;
+    if (error_ != nullptr) return false;
+    try {
+      file_.Write({static_cast<const char*>(bytes), static_cast<size_t>(size)});
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    return error_ == nullptr;
+  }
+  void Rethrow() const {
+    if (error_ != nullptr) std::rethrow_exception(error_);
   }
 
  private:
   AtomicFile& file_;
+  std::exception_ptr error_;
 };
 
 std::string_view Bytes(const Tensor& tensor) {
@@ -184,9 +195,9 @@ class Exporter {
     AtomicFile file(path_);
     FileOutput output(file);
     google::protobuf::io::CopyingOutputStreamAdaptor stream(&output);
-    if (!model_.SerializeToZeroCopyStream(&stream) || !stream.Flush()) {
-      Fail(path_, "cannot write a model beyond 2 GB");
-    }
+    const bool written = model_.SerializeToZeroCopyStream(&stream) && stream.Flush();
+    output.Rethrow();
+    if (!written) Fail(path_, "cannot write a model beyond 2 GB");
     if (data_ != nullptr) {
       data_->Commit();
       Note("{}: weights written to {}", path_, data_->path());

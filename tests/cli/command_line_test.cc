@@ -51,12 +51,30 @@ TEST(CommandLine, CommandsTakeTheRunsOptionsToo) {
   EXPECT_EQ(convert.output_file, "b.h5");
 }
 
+TEST(CommandLine, CommandsRefuseWhatTheyWouldPassOver) {
+  EXPECT_EQ(ErrorFor({"evaluate", "--config", "f.yaml", "--dry-run"}),
+            "command line: evaluate has no use for --dry-run; leave it out");
+  for (const char* option : {"--resume", "--dry-run"}) {
+    EXPECT_EQ(ErrorFor({option, "inspect", "a.onnx"}),
+              fmt::format("command line: inspect has no use for {}; leave it out", option));
+  }
+  for (const char* option : {"--config", "--set", "--output"}) {
+    EXPECT_EQ(ErrorFor({"convert", "a.onnx", "b.h5", option, "x"}),
+              fmt::format("command line: convert has no use for {}; leave it out", option));
+  }
+  EXPECT_EQ(ErrorFor({"evaluate", "--config", "f", "--output", "x"}),
+            "command line: evaluate has no use for --output; leave it out");
+  EXPECT_EQ(ErrorFor({"--config", "f", "--output", ""}),
+            "command line: --output is empty; name a folder for the results");
+}
+
 TEST(CommandLine, HelpNeedsNoConfiguration) {
   EXPECT_EQ(Parse({"--help-config"}).command, Command::kHelpConfig);
   EXPECT_FALSE(Parse({"--help-config"}).markdown);
   EXPECT_TRUE(Parse({"--help-config", "markdown"}).markdown);
   EXPECT_THAT(Parse({"--help"}).text, HasSubstr("--dry-run"));
   EXPECT_THAT(Parse({"convert", "--help"}).text, HasSubstr("rewrite a network"));
+  EXPECT_THAT(Parse({"convert", "--help"}).text, HasSubstr("sparsify convert [OPTIONS] in out"));
   EXPECT_THAT(Parse({"--version"}).text, ::testing::MatchesRegex("sparsify [0-9.]+\n"));
 }
 

@@ -39,9 +39,15 @@ TEST(DenseResult, OtherDataIsNoticed) {
   WriteFileAtomically(folder.Path("p.csv"), "image,class\na,1\n");
   EXPECT_THAT(ErrorOf([&] { ReadDenseResult(folder.Path("p.csv"), kAccuracy, TwoImages()); }),
               HasSubstr("1 images, the data has 2; it changed since the run began"));
-  WriteFileAtomically(folder.Path("p.csv"), "image,class\na,1\nb,x\n");
+  WriteFileAtomically(folder.Path("p.csv"), "image,class\n\"a, b.png\",1\nc.png,x\n");
   EXPECT_THAT(ErrorOf([&] { ReadDenseResult(folder.Path("p.csv"), kAccuracy, TwoImages()); }),
               HasSubstr("\"x\", expected a number"));
+  // As many images, in another order.
+  WriteFileAtomically(folder.Path("p.csv"), "image,class\nc.png,1\n\"a, b.png\",2\n");
+  EXPECT_THAT(
+      ErrorOf([&] { ReadDenseResult(folder.Path("p.csv"), kAccuracy, TwoImages()); }),
+      HasSubstr("p.csv: has \"c.png\" where the data has \"a, b.png\"; it changed since the "
+                "run began"));
 }
 
 }  // namespace

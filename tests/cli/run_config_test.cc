@@ -191,6 +191,29 @@ TEST(RunConfig, FractionsBecomeRoundPercent) {
   EXPECT_THAT(Levels("sweep: [62.5]\n"), ElementsAre(62.5));
 }
 
+TEST(RunConfig, LevelsThatNoFileCanBeNamedByAreErrors) {
+  const auto error = [](const std::string& text) { return ErrorOf([&] { Levels(text); }); };
+  EXPECT_EQ(error("sparsity: {mask_generator: {kwargs: {sparsity: 0}}}\n"),
+            "f.yaml:2:48: sparsity.mask_generator.kwargs.sparsity: 0 percent of the network, "
+            "expected above 0 and below 100");
+  EXPECT_THAT(error("sparsity: {mask_generator: {kwargs: {sparsity: 1}}}\n"),
+              HasSubstr("kwargs.sparsity: 100 percent of the network, expected above 0"));
+  EXPECT_THAT(error("sparsity: {progressive: {sparsity_tables: [0.5, 0.9999999999]}}\n"),
+              HasSubstr("progressive.sparsity_tables: 100 percent"));
+  EXPECT_EQ(error("sweep: [99.99999999]\n"),
+            "f.yaml:2:8: sweep: 100 percent of the network, expected above 0 and below 100");
+  EXPECT_EQ(error("sweep: [50.0000001, 50.0000002]\n"),
+            "f.yaml:2:8: sweep: 50 percent after 50; sparsities must differ by a millionth of a "
+            "percent");
+  EXPECT_THAT(Levels("sweep: [50, 50.000001]\n"), ElementsAre(50, 50.000001));
+}
+
+TEST(RunConfig, LabelOffsetsThatWouldOverflowAreErrors) {
+  EXPECT_EQ(ErrorFor("data: {transform: {label_offset: 9223372036854775807}}\n"),
+            "f.yaml:2:34: data.transform.label_offset: 9223372036854775807 is out of range, "
+            "expected -1000000000 … 1000000000");
+}
+
 TEST(RunConfig, NoSparsityAtAllIsAnError) {
   const OptionsDocument document = MakeDocument(kHead);
   EXPECT_EQ(ErrorOf([&] { SweepLevels(ReadRunConfig(document), document); }),
@@ -229,6 +252,28 @@ TEST(RunConfig, WhatIsNotUsedIsSaid) {
             "sparsities");
   EXPECT_EQ(unused[1],
             "f.yaml:3:28: sparsity.cali_batchsize: not used, there is no reconstruction");
+}
+
+TEST(RunConfig, KeysOfOtherAllocationsAreSaidToBeUnused) {
+  const auto unused = [](const std::string& allocation) {
+    const OptionsDocument document = MakeDocument(
+        fmt::format("model: {{path: a}}\nsweep: [30]\ndata: {{evaluation: {{path: e}}}}\n"
+                    "sparsity: {{allocation: {{{}}}}}\n",
+                    allocation));
+    return UnusedSettings(ReadRunConfig(document), document);
+  };
+  EXPECT_THAT(unused("type: ERK, erk_power: 0.5, tuning: 0.5"), IsEmpty());  // 0.5 is the default
+  EXPECT_THAT(
+      unused("type: ERK, budget: macs, table_file: t.csv, time_rounds: 2"),
+      ElementsAre("f.yaml:4:62: sparsity.allocation.table_file: not used, allocation.type is not "
+                  "table",
+                  "f.yaml:4:44: sparsity.allocation.budget: not used, allocation.type is not "
+                  "Sensitivity",
+                  "f.yaml:4:82: sparsity.allocation.time_rounds: not used, allocation.budget is "
+                  "neither speedup nor latency"));
+  const OptionsDocument document = MakeDocument(std::string(kHead) + "evaluation: {batch: 3}\n");
+  EXPECT_THAT(UnusedSettings(Read("evaluation: {batch: 3}\n"), document),
+              ElementsAre("f.yaml:2:21: evaluation.batch: not used, there is no data.evaluation"));
 }
 
 TEST(RunConfig, RepairNeedsCalibrationImagesAndMasksItCanMake) {

@@ -22,7 +22,10 @@ class RunFolderTest : public ::testing::Test {
     identity_ = {ResolvedConfig(config_), "abc"};
   }
 
-  void Open(bool resume = false) { OpenRunFolder(files_, config_, identity_, kLevels, resume); }
+  void Open(bool resume = false) { (void)OpenHeld(resume); }
+  std::unique_ptr<DirectoryLock> OpenHeld(bool resume = false) {
+    return OpenRunFolder(files_, config_, identity_, kLevels, resume);
+  }
   std::string Check(bool resume = false) const {
     return CheckRunFolder(files_, identity_, kLevels, resume);
   }
@@ -57,6 +60,8 @@ TEST_F(RunFolderTest, AnUnfinishedRunWantsResume) {
   EXPECT_EQ(Check(true), "resumed, 1 of 2 sparsities done");
   Open(true);
   EXPECT_TRUE(fs::exists(files_.Record(30)));
+  EXPECT_THAT(LevelsToMake(files_, kLevels, true), ::testing::ElementsAre(50));
+  EXPECT_THAT(LevelsToMake(files_, kLevels, false), ::testing::ElementsAre(30, 50));
 }
 
 TEST_F(RunFolderTest, AFinishedRunOfTheSameConfigurationIsReplaced) {
@@ -86,6 +91,30 @@ TEST_F(RunFolderTest, AForeignFolderIsRefused) {
   WriteFileAtomically(files_.folder() + "/thesis.tex", "x");
   EXPECT_THAT(ErrorOf([&] { Open(); }), HasSubstr("not empty and not the output of a run"));
   EXPECT_TRUE(fs::exists(files_.folder() + "/thesis.tex"));
+}
+
+TEST_F(RunFolderTest, OneProcessAtATimeWorksInAFolder) {
+  const auto held = OpenHeld();
+  EXPECT_EQ(ErrorOf([&] { Open(true); }),
+            files_.folder() + ": another process is working in this folder; wait for its end");
+}
+
+TEST_F(RunFolderTest, WhatAKilledRunLeftHalfWrittenGoes) {
+  Open();
+  const std::string half = files_.Checkpoint(30) + ".123.4.partial";
+  const std::string others[] = {files_.folder() + "/film.partial", files_.Partial(30)};
+  WriteFileAtomically(half, "x");
+  for (const std::string& other : others) WriteFileAtomically(other, "x");
+  const LogCapture log;
+  Open(true);
+  EXPECT_FALSE(fs::exists(half));
+  for (const std::string& other : others) EXPECT_TRUE(fs::exists(other)) << other;
+  EXPECT_TRUE(log.Contains(": 1 file removed that an earlier run left half written"));
+}
+
+TEST_F(RunFolderTest, FoldersWithoutFilesAreEmpty) {
+  MakeDirectories(files_.folder() + "/records");
+  EXPECT_EQ(Check(), "new");
 }
 
 TEST_F(RunFolderTest, AFileInTheWayIsRefused) {

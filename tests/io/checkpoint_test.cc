@@ -2,16 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <array>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 
 #include "sparsity/base/random.h"
 #include "sparsity/io/checkpoint_format.h"
+#include "tests/io/file_size_limit.h"
 #include "tests/io/sample_checkpoint.h"
 #include "tests/io/temporary_directory.h"
 
@@ -220,24 +219,6 @@ TEST_F(CheckpointTest, SavingRefusesWhatDoesNotFit) {
   EXPECT_EQ(saving(), Path() + ":/: achieved_sparsity is nan, expected 0 to 1");
   EXPECT_TRUE(directory_.Names().empty());
 }
-
-// Within its lifetime no file can grow beyond `bytes`, as on a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*handler_)(int);
-  rlimit before_ = {};
-};
 
 TEST_F(CheckpointTest, AFullDiskLeavesTheOldFile) {
   SaveCheckpoint(SampleCheckpoint(), Path());

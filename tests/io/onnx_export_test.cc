@@ -9,6 +9,7 @@
 #include "onnx_builder.h"
 #include "sparsity/base/log.h"
 #include "sparsity/io/onnx.h"
+#include "tests/io/file_size_limit.h"
 
 namespace sparsify {
 namespace {
@@ -264,6 +265,19 @@ TEST_F(OnnxExport, SaysWhatOnnxCannotExpress) {
   unsorted.mutable_nodes()[0].inputs[0] = z;
   EXPECT_THAT(ErrorOf([&] { SaveOnnx(unsorted, path_); }), HasSubstr("sort the graph first"));
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(OnnxExport, AFullDiskIsAnError) {
+  OnnxBuilder builder = OneNode("Conv", 13, {"w"});
+  builder.Floats("w", {64, 4, 3, 3});  // more than protobuf keeps back
+  const Graph graph = builder.Load();
+  std::string message;
+  {
+    const FileSizeLimit limit(5000);
+    message = ErrorOf([&] { SaveOnnx(graph, path_); });
+  }
+  EXPECT_THAT(message, HasSubstr(path_ + ": cannot write: "));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 TEST_F(OnnxExport, FailedWritesLeaveNothing) {
