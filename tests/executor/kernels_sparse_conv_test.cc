@@ -148,6 +148,20 @@ TEST_P(SparseConvTest, ManyInputChannelsAreSplitIntoBlocks) {
   }
 }
 
+// With 8 lanes in vectors of 16 both halves of a vector are then the same position.
+TEST_P(SparseConvTest, AnOutputMayBeOnePosition) {
+  SPARSIFY_SKIP_WITHOUT(GetParam());
+  Random random(4);
+  for (const int lanes : {1, 8, 16}) {
+    for (const int64_t kernel : {1, 3}) {
+      Case c;
+      c.geometry = MakeGeometry(lanes == 1 ? 1 : 24, 40, 10, kernel, kernel, 1, 0, lanes);
+      c.epilogue = {{ActivationKind::kRelu}, true};
+      Check(c, AllSparseVariants(c.geometry, GetParam()), random);
+    }
+  }
+}
+
 TEST_P(SparseConvTest, AChannelRangeOfAWiderBufferIsWrittenInPlace) {
   SPARSIFY_SKIP_WITHOUT(GetParam());
   Random random(5);

@@ -319,7 +319,7 @@ void JitTileKernel<Vector>::EmitMoves(int begin, int end) {
     movsxd(rax, dword[n_ + at + static_cast<int>(offsetof(TileMove, from))]);
     kmovd(k2, ptr[n_ + at + static_cast<int>(offsetof(TileMove, mask))]);
     const auto from = ptr[move_base_ + rax];
-    if (spec_.move_pair == 0) {
+    if (spec_.parts == 1) {
       vmovups(x | k2 | T_z, from);
     } else {  // a load of half a slot does not cross the end of a line
       vmovups(Ymm(x.getIdx()) | k2 | T_z, from);

@@ -15,7 +15,8 @@ namespace sparsify {
 /// with one lane no stride along the width, offsets of 32 bits.
 bool CanMove(const TilePlan& plan, int64_t channels, Isa isa);
 
-/// Bytes from what the first part of a slot reads to what the second does; 0: slots have one part.
+/// Bytes from what the first part of a slot reads to what the second does, which may be the same; 0
+/// where slots have one part.
 int32_t MovePair(const TilePlan& plan);
 
 /// Moves of the first `channels` channels of the tile whose first unit is (row, column) of the
