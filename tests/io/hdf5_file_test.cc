@@ -265,8 +265,7 @@ TEST_F(Hdf5FileTest, StoredPlainTheSameComesBackFromMoreBytes) {
   damaged[200'000] = 1;  // one of the zeros
   std::ofstream(Path("damaged.h5"), std::ios::binary).write(damaged.data(), std::ssize(damaged));
   const Hdf5File broken = Hdf5File::Open(Path("damaged.h5"));
-  EXPECT_THAT(MessageOf([&] { broken.ReadFloats("/zeros", 0, 100, floats); }),
-              HasSubstr("/zeros"));
+  EXPECT_THAT(MessageOf([&] { broken.ReadFloats("/zeros", 0, 100, floats); }), HasSubstr("/zeros"));
 }
 
 TEST_F(Hdf5FileTest, WhatIsNotHdf5IsRefused) {
