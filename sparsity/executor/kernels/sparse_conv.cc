@@ -60,11 +60,10 @@ float* SparseConv::Impl::TileOutput(const LaneView& view, const LaneShape& shape
 
 /// Where the packed input of a step lies.
 float* SparseConv::Impl::Packed(const TileRun& run, int64_t step) const {
-  return reinterpret_cast<float*>(run.scratch + step % packed_blocks() * pack_bytes);
+  return reinterpret_cast<float*>(run.scratch + (moves > 0 ? step % 2 : 0) * pack_bytes);
 }
 
-void SparseConv::Impl::Pack(const TileRun& run, int64_t step) const {
-  const TileItem item = ItemAt(run, step);
+void SparseConv::Impl::Pack(const TileRun& run, int64_t step, const TileItem& item) const {
   PackTask task;
   task.plan = &plan;
   task.planes = Planes(run.in, item);
@@ -78,14 +77,13 @@ void SparseConv::Impl::Pack(const TileRun& run, int64_t step) const {
   pack(task);
 }
 
-/// Lets the kernel pack the input of `step`; behind the last one, nothing.
-void SparseConv::Impl::SetMoves(const TileRun& run, int64_t step, TileCall& call) const {
+/// Lets the kernel pack the input of `step`, that of `item`; behind the last one, nothing.
+void SparseConv::Impl::SetMoves(const TileRun& run, int64_t step, const TileItem& item,
+                                TileCall& call) const {
   if (moves == 0) return;
   auto* list = reinterpret_cast<TileMove*>(run.scratch + scratch_bytes() - moves_bytes);
   const auto count = moves_bytes / static_cast<int64_t>(sizeof(TileMove));
-  const int64_t end = (run.end - run.begin) * blocks();
-  const TileItem item = ItemAt(run, std::min(step, end - 1));
-  if (step == end) {
+  if (step == (run.end - run.begin) * blocks()) {
     std::fill_n(list, count, TileMove{});
   } else if (step == 1 || item.block == 0 || BlockChannels(item.block) < layout.block_channels) {
     // From one block of an item to the next, only the base changes.
@@ -97,9 +95,9 @@ void SparseConv::Impl::SetMoves(const TileRun& run, int64_t step, TileCall& call
   call.move_to = Packed(run, step);
 }
 
-/// Whether the kernels of the tile at `step` have packed what the next one reads.
-bool SparseConv::Impl::MovesAll(const TileRun& run, int64_t step) const {
-  return moves > 0 && KindOf(ItemAt(run, step)).tiles.size() == kinds[0][0].tiles.size();
+/// Whether the kernels of the item's tile pack all that the next one reads.
+bool SparseConv::Impl::MovesAll(const TileItem& item) const {
+  return moves > 0 && KindOf(item).tiles.size() == kinds[0][0].tiles.size();
 }
 
 void SparseConv::Impl::SetOutput(const TileRun& run, const TileItem& item, TileCall& call) const {
@@ -109,19 +107,19 @@ void SparseConv::Impl::SetOutput(const TileRun& run, const TileItem& item, TileC
   }
 }
 
-void SparseConv::Impl::RunStep(const TileRun& run, int64_t step) const {
-  const int64_t last = (run.end - run.begin) * blocks() - 1;
-  const TileItem item = ItemAt(run, step);
+void SparseConv::Impl::RunStep(const TileRun& run, int64_t step,
+                               const std::array<TileItem, 3>& tiles) const {
+  const TileItem& item = tiles[0];
   TileCall call{};
   // Blocks before the last have the time to fetch what the last one writes; a single one fetches
   // for the next tile.
-  SetOutput(run, blocks() > 1 ? item : ItemAt(run, std::min(step + 1, last)), call);
+  SetOutput(run, blocks() > 1 ? item : tiles[1], call);
   call.out_prefetch_base = call.out;
   call.residual_prefetch_base = call.residual;
   SetOutput(run, item, call);
-  SetMoves(run, step + 1, call);
-  const int64_t ahead = moves > 0 ? 2 : 1;  // what the kernel moves has been asked for before
-  call.in_prefetch_base = TileInput(run.in, ItemAt(run, std::min(step + ahead, last)));
+  SetMoves(run, step + 1, tiles[1], call);
+  // What the kernel moves has been asked for before.
+  call.in_prefetch_base = TileInput(run.in, tiles[moves > 0 ? 2 : 1]);
   call.in = plan.packed ? Packed(run, step)
                         : Planes(run.in, item) + item.column * plan.tile.columns * plan.form.floats;
   call.bias = bias.data() + item.conv_group * group_channels();
@@ -132,9 +130,16 @@ void SparseConv::Impl::RunStep(const TileRun& run, int64_t step) const {
 
 void SparseConv::Impl::RunAll(const TileRun& run) const {
   const int64_t steps = (run.end - run.begin) * blocks();
+  if (steps == 0) return;
+  // Divisions cost as much as a small column: once a step. Behind the last item comes the last.
+  const auto at = [&](int64_t step) { return ItemAt(run, std::min(step, steps - 1)); };
+  std::array<TileItem, 3> tiles = {at(0), at(1), at(2)};  // of the step and the two after it
+  bool is_packed = !plan.packed;
   for (int64_t step = 0; step < steps; ++step) {
-    if (plan.packed && (step == 0 || !MovesAll(run, step - 1))) Pack(run, step);
-    RunStep(run, step);
+    if (!is_packed) Pack(run, step, tiles[0]);
+    RunStep(run, step, tiles);
+    is_packed = !plan.packed || MovesAll(tiles[0]);
+    tiles = {tiles[1], tiles[2], at(step + 3)};
   }
 }
 

@@ -75,12 +75,12 @@ struct SparseConv::Impl {
   const float* TileInput(const LaneView& in, const TileItem& item) const;
   float* TileOutput(const LaneView& view, const LaneShape& shape, const TileItem& item) const;
   float* Packed(const TileRun& run, int64_t step) const;
-  void Pack(const TileRun& run, int64_t step) const;
-  void SetMoves(const TileRun& run, int64_t step, TileCall& call) const;
-  bool MovesAll(const TileRun& run, int64_t step) const;
+  void Pack(const TileRun& run, int64_t step, const TileItem& item) const;
+  void SetMoves(const TileRun& run, int64_t step, const TileItem& item, TileCall& call) const;
+  bool MovesAll(const TileItem& item) const;
   void SetOutput(const TileRun& run, const TileItem& item, TileCall& call) const;
   void RunAll(const TileRun& run) const;
-  void RunStep(const TileRun& run, int64_t step) const;
+  void RunStep(const TileRun& run, int64_t step, const std::array<TileItem, 3>& tiles) const;
   void RunTiles(const TileItem& item, const TileCall& tile_call, float* spill) const;
   const TileKind& KindOf(const TileItem& item) const {
     return kinds[item.row + 1 == plan.grid_rows()][item.column + 1 == plan.grid_columns()];
