@@ -67,6 +67,14 @@ int OpenForReading(const std::string& path) {
   return descriptor;
 }
 
+/// `path` itself or the first of its parents that is there.
+fs::path NearestExisting(const std::string& path) {
+  std::error_code error;
+  fs::path place = fs::absolute(path, error);
+  while (!fs::exists(place, error) && place.has_relative_path()) place = place.parent_path();
+  return place;
+}
+
 void SyncDirectory(const std::string& directory) {
   const Descriptor descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // Some file systems refuse this; the rename itself has succeeded by now.
@@ -160,11 +168,15 @@ int64_t FileSize(const std::string& path) {
 
 int64_t FreeDiskSpace(const std::string& path) {
   std::error_code error;
-  fs::path place = fs::absolute(path, error);
-  while (!fs::exists(place, error) && place.has_relative_path()) place = place.parent_path();
-  const fs::space_info space = fs::space(place, error);
+  const fs::space_info space = fs::space(NearestExisting(path), error);
   if (error) Fail(path, "cannot tell the free disk space: {}", error.message());
   return static_cast<int64_t>(space.available);
+}
+
+std::string WriteObstacle(const std::string& path) {
+  const fs::path place = NearestExisting(path);
+  if (access(place.c_str(), W_OK | X_OK) == 0) return "";
+  return fmt::format("{}: {}", place.string(), Reason(errno));
 }
 
 void MakeDirectories(const std::string& path) {

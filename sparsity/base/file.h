@@ -66,6 +66,10 @@ int64_t FileSize(const std::string& path);
 /// Bytes a normal user may still write where `path` lies or will lie.
 int64_t FreeDiskSpace(const std::string& path);
 
+/// Why nothing can be written to `path`, a directory or one that can be made; empty: it can, as
+/// far as permissions tell.
+std::string WriteObstacle(const std::string& path);
+
 /// Creates the directory and its parents; throws Error when a file is in the way.
 void MakeDirectories(const std::string& path);
 

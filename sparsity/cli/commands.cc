@@ -1,7 +1,10 @@
 #include "sparsity/cli/commands.h"
 
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
+#include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
 #include "sparsity/base/options_print.h"
 #include "sparsity/base/parallel.h"
@@ -44,6 +47,11 @@ void Inspect(const CommandLine& line) {
 }
 
 void Convert(const CommandLine& line) {
+  std::error_code error;
+  if (std::filesystem::equivalent(line.input_file, line.output_file, error)) {
+    FailUsage("command line", "convert would replace {}, the file that it reads; name another",
+              line.output_file);
+  }
   SaveModelFile(LoadModelFile(line.input_file), line.output_file);
   Print(fmt::format("{}: {}\n", line.output_file, FormatBytes(FileSize(line.output_file))));
 }

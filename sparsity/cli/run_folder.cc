@@ -49,6 +49,10 @@ FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
                     const std::vector<double>& levels, bool resume) {
   const std::string& folder = files.folder();
   RefuseFile(folder);
+  const std::string obstacle = WriteObstacle(folder);
+  if (!obstacle.empty()) {
+    FailUsage(folder, "cannot be written ({}); choose another folder with --output DIR", obstacle);
+  }
   if (IsEmptyOrMissing(folder)) {
     if (resume) Note("{}: nothing to resume, starting anew", folder);
     return FolderState::kNew;

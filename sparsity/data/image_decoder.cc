@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
 #include "sparsity/data/jpeg_decoder.h"
@@ -29,6 +32,12 @@ Image DecodeImage(std::string_view bytes, const std::string& name) {
 
 Image ReadImage(const std::string& path) {
   constexpr int64_t kMaxImageBytes = 500'000'000;
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  // Reading a pipe that nobody writes would wait for ever.
+  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+    Fail(path, "is neither a file nor a link to one");
+  }
   return DecodeImage(ReadFile(path, kMaxImageBytes), path);
 }
 

@@ -129,6 +129,13 @@ TEST_F(FileTest, FreeSpaceWorksForPathsThatDoNotExistYet) {
   EXPECT_GT(FreeDiskSpace(Path("not/yet/there")), 0);
 }
 
+TEST_F(FileTest, SaysWhatStandsInTheWayOfWriting) {
+  EXPECT_EQ(WriteObstacle(Path("not/yet/there")), "");
+  if (!fs::exists("/proc/self")) GTEST_SKIP() << "no /proc on this system";
+  // Not even root may write there.
+  EXPECT_THAT(WriteObstacle("/proc/self/new/folder"), HasSubstr("/proc/self: "));
+}
+
 TEST_F(FileTest, MakeDirectoriesRefusesAFileInTheWay) {
   MakeDirectories(Path("x/y"));
   EXPECT_TRUE(fs::is_directory(Path("x/y")));

@@ -117,6 +117,13 @@ TEST_F(RunFolderTest, FoldersWithoutFilesAreEmpty) {
   EXPECT_EQ(Check(), "new");
 }
 
+TEST_F(RunFolderTest, AFolderThatCannotBeWrittenIsRefusedBeforeAnything) {
+  if (!fs::exists("/proc/self")) GTEST_SKIP() << "no /proc on this system";
+  const RunFiles files("/proc/self/run");
+  EXPECT_THAT(ErrorOf([&] { CheckRunFolder(files, identity_, kLevels, false); }),
+              HasSubstr("/proc/self/run: cannot be written (/proc/self: "));
+}
+
 TEST_F(RunFolderTest, AFileInTheWayIsRefused) {
   WriteFileAtomically(files_.folder(), "x");
   EXPECT_THAT(ErrorOf([&] { Open(); }), HasSubstr("exists and is not a folder"));

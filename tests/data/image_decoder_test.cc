@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <png.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "image_files.h"
@@ -166,6 +169,19 @@ TEST(ImageDecoder, AHugeHeaderIsRefusedBeforeMemoryIsTaken) {
     png[29 + static_cast<size_t>(i)] = static_cast<char>(crc >> (24 - 8 * i));
   EXPECT_EQ(MessageOf(png),
             "dir/a.img: the PNG header says 65536×65536 pixels, at most 100000000 in all are read");
+}
+
+TEST(ImageDecoder, APipeIsNotWaitedFor) {
+  const std::string path = ::testing::TempDir() + "image_decoder_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string message;
+  try {
+    ReadImage(path);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  std::remove(path.c_str());
+  EXPECT_EQ(message, path + ": is neither a file nor a link to one");
 }
 
 // Random damage must end in pixels or an Error, never in a crash.
