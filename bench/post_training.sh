@@ -65,7 +65,7 @@ settings() {
     uniform) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: Uniform}' ;;
     erk) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: ERK}' ;;
     best) echo "sparsity.reconstruction=$least" ;;
-    polish) echo "sparsity.reconstruction.polish.max_count=${2:-600}" ;;
+    polish) echo "sparsity.reconstruction.polish.max_count=${2:-1000}" ;;
     obs | sparse_gpt | wanda | statistics) echo "sparsity.reconstruction={method: $1}" ;;
     nm)
       echo "sparsity.reconstruction=$least"

@@ -47,8 +47,9 @@ class Distillation {
         batches_(task.calibration,
                  {options.batch, options.augment, options.min_area, options.mixup}, least_,
                  task.seed),
-        objective_(task.student, task.teacher, task.layers, std::move(targets),
-                   {options.logits_weight, options.block_weight}) {}
+        objective_(
+            task.student, task.teacher, task.layers, std::move(targets),
+            {options.logits_loss == "squared", options.logits_weight, options.block_weight}) {}
 
   RepairedUnit Run();
   std::map<std::string, double> Seconds() const;
@@ -59,7 +60,7 @@ class Distillation {
   void AddBias(const Layer& layer, const Spread& outputs);
   double HeldBackLoss();
   double Step(int64_t step);
-  std::string Train();
+  std::string Train(int64_t& steps);
   void Announce() const;
   bool IsSilent() const { return task_.title.empty(); }
 
@@ -90,9 +91,8 @@ void Distillation::Measure() {
   AddParameters(objective_.Measure(held_back_.images));
   if (IsSilent()) return;
   for (const std::string& name : objective_.dropped()) {
-    Note(
-        "{}: polish: block output \"{}\" is constant in the dense network and left out of the loss",
-        task_.title, name);
+    Note("{}: polish: output \"{}\" is constant in the dense network and left out of the loss",
+         task_.title, name);
   }
 }
 
@@ -144,8 +144,8 @@ double Distillation::Step(int64_t step) {
   return loss;
 }
 
-// All steps; why they ended before the last one, or empty.
-std::string Distillation::Train() {
+// All steps, and how many were taken; why they ended before the last one, or empty.
+std::string Distillation::Train(int64_t& steps) {
   std::optional<Progress> progress;
   if (!IsSilent()) progress.emplace(task_.title + ": polish", options_.max_count);
   const int64_t interval = std::max<int64_t>(1, options_.max_count / 10);
@@ -157,6 +157,7 @@ std::string Distillation::Train() {
                          step + 1);
     }
     sum += loss;
+    steps = step + 1;
     if (progress) progress->Advance();
     if (IsSilent() || (step + 1) % interval != 0) continue;
     Verbose("{}: polish: step {}, loss {:.4f} over {} steps", task_.title, step + 1,
@@ -182,7 +183,6 @@ void Distillation::Announce() const {
 RepairedUnit Distillation::Run() {
   RepairedUnit unit;
   unit.name = "polish";
-  unit.steps = options_.max_count;
   unit.samples = std::ssize(batches_.training());
   Measure();
   Announce();
@@ -191,7 +191,7 @@ RepairedUnit Distillation::Run() {
     Fail("polish", "the loss is {} before the first step; an activation of the network overflows",
          unit.loss_before);
   }
-  unit.remark = Train();
+  unit.remark = Train(unit.steps);
   unit.loss_after = HeldBackLoss();
   if (unit.loss_after < unit.loss_before) {
     for (auto& [id, tensor] : optimiser_.TakeParameters()) {

@@ -2,11 +2,14 @@
 // dense network's outputs, without labels (knowledge distillation, Hinton et al., 2015, with the
 // block outputs as hints, Romero et al., 2015).
 //
-// Loss of a batch = logits_weight · KL(student‖teacher)
+// Loss of a batch = logits_weight · MSE / variance of the teacher's logits
 //                 + block_weight · mean over block outputs of MSE / variance of the teacher's,
-// where KL is Σ p_teacher (log p_teacher − log p_student), the mean over images, and which outputs
-// count is in distillation_targets.h. What learns are the weights that masks keep and the biases of
-// all layers, unpruned ones included; batch norm that is not folded stays as it is.
+// and which outputs count is in distillation_targets.h. With logits_loss: kl the first term is
+// Σ p_teacher (log p_teacher − log p_student), the mean over images. Squared logits (Ba and
+// Caruana, "Do Deep Nets Really Need to be Deep?", NeurIPS 2014) say more of an image than its
+// prediction, and overfit later: measured in docs/results.md. What learns are the weights that
+// masks keep and the biases of all layers, unpruned ones included; batch norm that is not folded
+// stays as it is.
 #pragma once
 
 #include <cstdint>

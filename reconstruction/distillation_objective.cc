@@ -29,11 +29,11 @@ void AddTo(Tensor& sum, const Tensor& term) {
 
 DistillationObjective::DistillationObjective(const Graph& student, const Graph& teacher,
                                              const std::vector<Layer>& layers,
-                                             DistillationTargets targets, const Weights& weights)
+                                             DistillationTargets targets, const Options& options)
     : student_graph_(student),
       teacher_graph_(teacher),
       targets_(std::move(targets)),
-      weights_(weights),
+      options_(options),
       fixed_batch_(std::max<int64_t>(0, student.inputs[0].shape[0])) {
   for (const Layer& layer : layers) layer_outputs_.push_back(teacher.node(layer.node).outputs[0]);
 }
@@ -74,10 +74,11 @@ void DistillationObjective::RunTeacher(Worker& worker) const {
 }
 
 std::vector<Spread> DistillationObjective::Measure(const Tensor& images) {
-  // Of each worker: the blocks', then the layers'.
+  // Of each worker: the blocks', then the layers', then the logits'.
   std::vector<ValueId> ids;
   for (const Compared& block : targets_.blocks) ids.push_back(block.teacher);
   ids.insert(ids.end(), layer_outputs_.begin(), layer_outputs_.end());
+  ids.push_back(targets_.logits.teacher);
   std::vector<std::vector<Spread>> of_workers(static_cast<size_t>(Threads()),
                                               std::vector<Spread>(ids.size()));
   const size_t workers = ForParts(images, [&](Worker& worker, size_t k, int64_t /*used*/) {
@@ -100,7 +101,34 @@ std::vector<Spread> DistillationObjective::Measure(const Tensor& images) {
     }
   }
   targets_.blocks = std::move(varying);
-  return {spreads.begin() + static_cast<int64_t>(block_count), spreads.end()};
+  MeasureLogits(spreads.back().Variance());
+  return {spreads.begin() + static_cast<int64_t>(block_count), spreads.end() - 1};
+}
+
+void DistillationObjective::MeasureLogits(double variance) {
+  if (!options_.squared_logits) return;
+  if (variance > 0) {
+    logits_variance_ = variance;
+  } else {
+    dropped_.push_back(targets_.logits.name);
+    options_.logits_weight = 0;
+  }
+}
+
+double DistillationObjective::CompareLogits(Worker& worker, double share, Tensor* gradient) const {
+  const Tensor& output = worker.student.Output(targets_.logits.student);
+  const Tensor& target = worker.teacher.Output(targets_.logits.teacher);
+  const auto images = static_cast<double>(output.shape()[0]);
+  if (options_.squared_logits) {
+    const double terms = static_cast<double>(output.size()) / images * logits_variance_;
+    return SquaredLoss(output, target, options_.logits_weight * share / terms, gradient);
+  }
+  if (gradient != nullptr) {
+    gradient->Resize(output.shape());
+    gradient->Fill(0);
+  }
+  return DistillationLoss(output, target, /*temperature=*/1,
+                          options_.logits_weight * share * images, gradient);
 }
 
 // The loss of the worker's last forward passes, of which a whole image counts `share`, and where
@@ -114,27 +142,18 @@ double DistillationObjective::CompareOutputs(Worker& worker, double share,
     return &gradient;
   };
   double loss = 0;
-  if (weights_.logits > 0) {
-    const Compared& logits = targets_.logits;
-    const Tensor& output = worker.student.Output(logits.student);
-    Tensor* gradient = gradient_of(logits.student);
-    if (gradient != nullptr) {
-      gradient->Resize(output.shape());
-      gradient->Fill(0);
-    }
-    const auto images = static_cast<double>(output.shape()[0]);
-    loss += DistillationLoss(output, worker.teacher.Output(logits.teacher), /*temperature=*/1,
-                             weights_.logits * share * images, gradient);
+  if (options_.logits_weight > 0) {
+    loss += CompareLogits(worker, share, gradient_of(targets_.logits.student));
   }
-  if (weights_.blocks == 0) return loss;
+  if (options_.block_weight == 0) return loss;
   for (size_t i = 0; i < targets_.blocks.size(); ++i) {
     const Compared& block = targets_.blocks[i];
     const Tensor& target = worker.teacher.Output(block.teacher);
     const auto terms =
         static_cast<double>(target.size() / target.shape()[0] * std::ssize(targets_.blocks));
-    loss +=
-        SquaredLoss(worker.student.Output(block.student), target,
-                    weights_.blocks * share / (terms * variances_[i]), gradient_of(block.student));
+    loss += SquaredLoss(worker.student.Output(block.student), target,
+                        options_.block_weight * share / (terms * variances_[i]),
+                        gradient_of(block.student));
   }
   return loss;
 }

@@ -18,18 +18,19 @@ class DistillationObjective {
   /// A network with a batch size of its own gets that many.
   static constexpr int64_t kPart = 4;
 
-  struct Weights {
-    double logits = 1;
-    double blocks = 1;
+  struct Options {
+    bool squared_logits = true;  // error of the logits; false: divergence of the predictions
+    double logits_weight = 1;
+    double block_weight = 1;
   };
 
   /// Keeps references to both graphs. `layers` are the student's.
   DistillationObjective(const Graph& student, const Graph& teacher,
                         const std::vector<Layer>& layers, DistillationTargets targets,
-                        const Weights& weights);
+                        const Options& options);
 
-  /// Runs the teacher on `images` for the variances that divide the blocks' errors; blocks that
-  /// are constant are dropped. Must come first. Returns how the outputs of each layer spread.
+  /// Runs the teacher on `images` for the variances that divide squared errors; outputs that are
+  /// constant are dropped. Must come first. Returns how the outputs of each layer spread.
   std::vector<Spread> Measure(const Tensor& images);
   /// The blocks that count, and those that Measure dropped.
   const std::vector<Compared>& blocks() const { return targets_.blocks; }
@@ -68,6 +69,8 @@ class DistillationObjective {
   template <class Body>
   size_t ForParts(const Tensor& images, const Body& body);
   void RunTeacher(Worker& worker) const;
+  void MeasureLogits(double variance);
+  double CompareLogits(Worker& worker, double share, Tensor* gradient) const;
   double CompareOutputs(Worker& worker, double share, Pointers* gradients) const;
   void AddPart(Worker& worker, double share, const Pointers& parameters,
                const std::map<ValueId, Tensor>* wanted) const;
@@ -77,9 +80,10 @@ class DistillationObjective {
   const Graph& teacher_graph_;
   std::vector<ValueId> layer_outputs_;  // in the teacher
   DistillationTargets targets_;
-  Weights weights_;
+  Options options_;
   int64_t fixed_batch_;
   std::vector<double> variances_;  // of targets_.blocks
+  double logits_variance_ = 1;
   std::vector<std::string> dropped_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -13,7 +13,10 @@ void PolishOptions::VisitFields(OptionVisitor& v) {
           "least share of a picture that a random crop shows; 1: crops of the input's own size");
   v.Field("mixup", mixup, {.min = 0, .max = 1},
           "images are mixed with another one of their batch, at most this share of it; 0: not");
-  v.Field("logits_weight", logits_weight, {.min = 0}, "weight of KL(student‖teacher) in the loss");
+  v.Choice("logits_loss", logits_loss, {"squared", "kl"},
+           "squared: error of the logits, relative to their variance; kl: divergence of the "
+           "predictions, which a thousand images overfit sooner");
+  v.Field("logits_weight", logits_weight, {.min = 0}, "weight of the logits' error in the loss");
   v.Field("block_weight", block_weight, {.min = 0},
           "weight of the block outputs' squared error, relative to their variance");
 }

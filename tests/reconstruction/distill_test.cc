@@ -213,6 +213,8 @@ TEST(Distill, StopsWhenTheLossOverflows) {
   const RepairedUnit unit = c.Run(options).units[0];
   EXPECT_THAT(unit.remark, HasSubstr("stopped early: the loss is "));
   EXPECT_THAT(unit.remark, HasSubstr("lower weight_lr"));
+  EXPECT_GE(unit.steps, 1);
+  EXPECT_LT(unit.steps, 10);
   ExpectEqualParameters(c.student, start);
 }
 

@@ -58,14 +58,15 @@ double Divergence(const Array& q, const Array& p) {
 
 // The loss of distill.h in double: variances from `measured`.
 double ReferenceLoss(const Parameters& student, const Parameters& teacher, const Array& images,
-                     const Array& measured) {
+                     const Array& measured, bool squared_logits) {
   const BottleneckOutputs s = RunBottleneck(student, images);
   const BottleneckOutputs t = RunBottleneck(teacher, images);
   const BottleneckOutputs m = RunBottleneck(teacher, measured);
-  return kLogits * Divergence(s.logits, t.logits) +
-         kBlocks / 2 *
-             (MeanSquare(s.block, t.block) / Variance(m.block) +
-              MeanSquare(s.features, t.features) / Variance(m.features));
+  const double logits = squared_logits ? MeanSquare(s.logits, t.logits) / Variance(m.logits)
+                                       : Divergence(s.logits, t.logits);
+  return kLogits * logits + kBlocks / 2 *
+                                (MeanSquare(s.block, t.block) / Variance(m.block) +
+                                 MeanSquare(s.features, t.features) / Variance(m.features));
 }
 
 class DistillationObjectiveTest : public ::testing::Test {
@@ -88,10 +89,16 @@ class DistillationObjectiveTest : public ::testing::Test {
     }
   }
 
-  DistillationObjective Make(double logits = kLogits, double blocks = kBlocks) {
+  DistillationObjective Make(bool squared_logits = true, double logits = kLogits,
+                             double blocks = kBlocks) {
     const auto layers = LayersOf(student_);
-    return {student_, teacher_, layers, FindTargets(student_, teacher_, layers), {logits, blocks}};
+    return {student_,
+            teacher_,
+            layers,
+            FindTargets(student_, teacher_, layers),
+            {squared_logits, logits, blocks}};
   }
+  void ExpectLossWithItsGradient(bool squared_logits);
 
   Graph student_ = BottleneckNet(3);
   Graph teacher_ = BottleneckNet(3);
@@ -102,8 +109,8 @@ class DistillationObjectiveTest : public ::testing::Test {
   Parameters by_name_;
 };
 
-TEST_F(DistillationObjectiveTest, IsTheLossWithItsGradient) {
-  DistillationObjective objective = Make();
+void DistillationObjectiveTest::ExpectLossWithItsGradient(bool squared_logits) {
+  DistillationObjective objective = Make(squared_logits);
   objective.Measure(measured_);
   std::map<ValueId, Tensor> gradients;
   for (const auto& [id, tensor] : parameters_) gradients[id] = Tensor({2}, {7, 7});
@@ -111,7 +118,7 @@ TEST_F(DistillationObjectiveTest, IsTheLossWithItsGradient) {
   const Parameters teacher = ParametersOf(teacher_);
   const Array images = ToArray(images_);
   const auto reference = [&] {
-    return ReferenceLoss(by_name_, teacher, images, ToArray(measured_));
+    return ReferenceLoss(by_name_, teacher, images, ToArray(measured_), squared_logits);
   };
   EXPECT_NEAR(loss, reference(), 1e-5 * loss);
   EXPECT_NEAR(objective.Loss(images_, parameters_, nullptr), loss, 1e-12);
@@ -135,10 +142,18 @@ TEST_F(DistillationObjectiveTest, IsTheLossWithItsGradient) {
   }
 }
 
+TEST_F(DistillationObjectiveTest, IsTheLossWithItsGradientOfSquaredLogits) {
+  ExpectLossWithItsGradient(true);
+}
+
+TEST_F(DistillationObjectiveTest, IsTheLossWithItsGradientOfDivergence) {
+  ExpectLossWithItsGradient(false);
+}
+
 TEST_F(DistillationObjectiveTest, EachPartOfTheLossCanBeSwitchedOff) {
-  DistillationObjective both = Make();
-  DistillationObjective logits = Make(kLogits, 0);
-  DistillationObjective blocks = Make(0, kBlocks);
+  DistillationObjective both = Make(false);
+  DistillationObjective logits = Make(false, kLogits, 0);
+  DistillationObjective blocks = Make(false, 0, kBlocks);
   for (DistillationObjective* objective : {&both, &logits, &blocks}) objective->Measure(measured_);
   const double a = logits.Loss(images_, parameters_, nullptr);
   const double b = blocks.Loss(images_, parameters_, nullptr);
@@ -172,17 +187,19 @@ TEST_F(DistillationObjectiveTest, MeasuresHowLayerOutputsSpread) {
   }
 }
 
-TEST_F(DistillationObjectiveTest, ConstantBlocksAreLeftOut) {
+TEST_F(DistillationObjectiveTest, ConstantOutputsAreLeftOut) {
   for (Graph* graph : {&student_, &teacher_}) {
     graph->mutable_value(graph->FindValue("p.weight")).data.Fill(0);
     graph->mutable_value(graph->FindValue("p.bias")).data.Fill(0);
     graph->mutable_value(graph->FindValue("e.bias")).data.Fill(1);
+    graph->mutable_value(graph->FindValue("fc.weight")).data.Fill(0);
+    graph->mutable_value(graph->FindValue("fc.bias")).data.Fill(0);
   }
   DistillationObjective objective = Make();
   EXPECT_EQ(objective.blocks().size(), 2U);
   objective.Measure(measured_);
   EXPECT_EQ(objective.blocks().size(), 0U);
-  EXPECT_THAT(objective.dropped(), ElementsAre("p.out", "flatten.out"));
+  EXPECT_THAT(objective.dropped(), ElementsAre("p.out", "flatten.out", "fc.out"));
   EXPECT_EQ(objective.Loss(images_, {}, nullptr), 0);
 }
 
