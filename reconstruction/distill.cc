@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <numeric>
 #include <optional>
@@ -58,7 +59,9 @@ class Distillation {
   void Measure();
   void AddParameters(const std::vector<Spread>& of_layers);
   void AddBias(const Layer& layer, const Spread& outputs);
-  double HeldBackLoss();
+  double HeldBackLoss(const std::map<ValueId, const Tensor*>& parameters);
+  std::map<ValueId, Tensor> Blend(double share) const;
+  std::map<ValueId, Tensor> BestBlend(RepairedUnit& unit);
   double Step(int64_t step);
   std::string Train(int64_t& steps);
   void Announce() const;
@@ -126,8 +129,49 @@ void Distillation::AddBias(const Layer& layer, const Spread& outputs) {
   optimiser_.Add(layer.bias, bias.data, std::move(scales), nullptr);
 }
 
-double Distillation::HeldBackLoss() {
-  return objective_.Loss(held_back_.images, parameters_, nullptr);
+double Distillation::HeldBackLoss(const std::map<ValueId, const Tensor*>& parameters) {
+  return objective_.Loss(held_back_.images, parameters, nullptr);
+}
+
+// The parameters at `share` of the way from the student's to what was learned.
+std::map<ValueId, Tensor> Distillation::Blend(double share) const {
+  std::map<ValueId, Tensor> blend;
+  for (const auto& [id, learned] : parameters_) {
+    if (share == 1) {
+      blend.emplace(id, *learned);
+      continue;
+    }
+    Tensor mixed = task_.student.value(id).data;
+    for (int64_t i = 0; i < mixed.size(); ++i) {
+      mixed[i] += static_cast<float>(share) * ((*learned)[i] - mixed[i]);
+    }
+    blend.emplace(id, std::move(mixed));
+  }
+  return blend;
+}
+
+// The blend of least loss on the images held back: short of the whole way when the steps went too
+// far for so few images. Empty when none is better than the student; its loss is then the least
+// that was found.
+std::map<ValueId, Tensor> Distillation::BestBlend(RepairedUnit& unit) {
+  std::map<ValueId, Tensor> best;
+  unit.loss_after = std::numeric_limits<double>::infinity();
+  for (const int quarters : {4, 3, 2, 1}) {
+    std::map<ValueId, Tensor> blend = Blend(quarters / 4.0);
+    std::map<ValueId, const Tensor*> pointers;
+    for (const auto& [id, tensor] : blend) pointers[id] = &tensor;
+    const double loss = HeldBackLoss(pointers);
+    if (!(loss < unit.loss_after)) continue;
+    unit.loss_after = loss;
+    unit.remark = quarters == 4 ? ""
+                                : fmt::format(
+                                      "{} % of the way to what was learned: the loss on the "
+                                      "images held back is least there",
+                                      25 * quarters);
+    best = std::move(blend);
+  }
+  if (!(unit.loss_after < unit.loss_before)) best.clear();
+  return best;
 }
 
 // One step of the optimiser; the loss before it.
@@ -186,23 +230,24 @@ RepairedUnit Distillation::Run() {
   unit.samples = std::ssize(batches_.training());
   Measure();
   Announce();
-  unit.loss_before = HeldBackLoss();
+  unit.loss_before = HeldBackLoss(parameters_);
   if (!std::isfinite(unit.loss_before)) {
     Fail("polish", "the loss is {} before the first step; an activation of the network overflows",
          unit.loss_before);
   }
-  unit.remark = Train(unit.steps);
-  unit.loss_after = HeldBackLoss();
-  if (unit.loss_after < unit.loss_before) {
-    for (auto& [id, tensor] : optimiser_.TakeParameters()) {
-      task_.student.mutable_value(id).data = std::move(tensor);
-    }
+  const std::string early_end = Train(unit.steps);
+  std::map<ValueId, Tensor> best = BestBlend(unit);
+  if (!best.empty()) {
+    for (auto& [id, tensor] : best) task_.student.mutable_value(id).data = std::move(tensor);
+    if (!early_end.empty())
+      unit.remark = early_end + (unit.remark.empty() ? "" : "; ") + unit.remark;
+    if (!IsSilent() && !unit.remark.empty()) Note("{}: polish: {}", task_.title, unit.remark);
     return unit;
   }
-  unit.remark += fmt::format(
-      "{}the weights stay as they were: the loss on the images held back would go from {:.4f} to "
+  unit.remark = fmt::format(
+      "{}{}the weights stay as they were: the loss on the images held back would go from {:.4f} to "
       "{:.4f}; lower weight_lr or give more images",
-      unit.remark.empty() ? "" : "; ", unit.loss_before, unit.loss_after);
+      early_end, early_end.empty() ? "" : "; ", unit.loss_before, unit.loss_after);
   unit.loss_after = unit.loss_before;
   if (!IsSilent()) Warn("{}: polish: {}", task_.title, unit.remark);
   return unit;

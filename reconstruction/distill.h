@@ -27,11 +27,13 @@ using DistillOptions = PolishOptions;
 /// one of a bias to the standard deviation of that channel in the dense network.
 ///
 /// A tenth of the calibration images, at most 64, evenly spread (DistillationBatches::HeldBack), is
-/// held back: when the loss on them has not fallen the student stays as it was, which is said. A
-/// repair that was fitted to these images before would look better on them than it is: give it the
-/// others. One unit, "polish", has that loss before and after. task.finished and on_finished are
-/// not used: a polish that was interrupted has changed nothing, and gives the same result when
-/// begun again.
+/// held back. The result is the point with the least loss on them among a quarter, a half, three
+/// quarters and the whole of the way from the student's weights to what was learned (Wortsman et
+/// al., "Robust fine-tuning of zero-shot models", CVPR 2022); when that is no less than before, the
+/// student stays as it was. Both are said. A repair that was fitted to these images before would
+/// look better on them than it is: give it the others. One unit, "polish", has that loss before and
+/// after. task.finished and on_finished are not used: a polish that was interrupted has changed
+/// nothing, and gives the same result when begun again.
 ///
 /// Each thread keeps the activations of both networks for DistillationObjective::kPart images.
 ///

@@ -28,7 +28,6 @@ class RelativeAdam {
 
   /// The parameters as they are now.
   const std::map<ValueId, Tensor>& parameters() const { return parameters_; }
-  std::map<ValueId, Tensor> TakeParameters() { return std::move(parameters_); }
 
  private:
   struct State {

@@ -5,6 +5,7 @@
 
 #include <numbers>
 
+#include "reconstruction/relative_adam.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/graph/fold_batch_norm.h"
@@ -203,6 +204,34 @@ TEST(Distill, KeepsTheStartWhenTheImagesHeldBackGotWorse) {
       unit.remark,
       HasSubstr("the weights stay as they were: the loss on the images held back would go"));
   EXPECT_TRUE(log.Contains("run 50 %: polish: " + unit.remark));
+}
+
+// The first step of Adam changes every weight by the step size, in units of its row's rms.
+TEST(Distill, GoesBackWhereTheStepsWentTooFar) {
+  Case c(BottleneckNet());
+  const Graph start = c.student;
+  DistillOptions options = Short(1);
+  options.weight_lr = 0.1;
+  options.warm_up = 0;
+  LogCapture log;
+  const RepairedUnit unit = c.Run(options, "run 50 %").units[0];
+  EXPECT_LT(unit.loss_after, unit.loss_before);
+  EXPECT_THAT(unit.remark, HasSubstr("25 % of the way to what was learned"));
+  EXPECT_TRUE(log.Contains("run 50 %: polish: 25 % of the way"));
+  const ValueId id = c.student.FindValue("a.weight");
+  const Tensor& before = start.value(id).data;
+  const Tensor& after = c.student.value(id).data;
+  const std::vector<double> rms = RowRms(before, 4);
+  const Mask& mask = c.masks.at("a.weight");
+  int64_t moved = 0;
+  for (int64_t i = 0; i < before.size(); ++i) {
+    if (after[i] == before[i]) continue;  // pruned, or of a channel that ReLU stops
+    ++moved;
+    EXPECT_TRUE(mask[i]) << i;
+    const double step = 0.25 * options.weight_lr * rms[static_cast<size_t>(i / 2)];
+    EXPECT_NEAR(std::abs(after[i] - before[i]), step, 1e-3 * step) << i;
+  }
+  EXPECT_GE(moved, 3);
 }
 
 TEST(Distill, StopsWhenTheLossOverflows) {

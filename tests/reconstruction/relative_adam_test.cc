@@ -113,7 +113,7 @@ TEST(RelativeAdam, IsTheSameOnAnyThreads) {
       adam.Step(gradients, 0.01);
     }
     SetThreads(0);
-    return adam.TakeParameters();
+    return adam.parameters();
   };
   EXPECT_THAT(run(1).at(kWeight).values(),
               ::testing::ElementsAreArray(run(4).at(kWeight).values()));
