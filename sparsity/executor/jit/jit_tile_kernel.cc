@@ -23,7 +23,7 @@ using Xbyak::Zmm;
 size_t CodeBytes(const TileKernelSpec& spec) {
   const size_t patterns = spec.dense ? 1 : PatternCount(spec.bits());
   const size_t uses = spec.bits() * spec.vectors.size();
-  return 16384 + patterns * (uses * 24 + 256) + uses * 256 +
+  return 16384 + patterns * (uses * 24 + 384) + uses * 256 +
          32 * static_cast<size_t>(spec.in_prefetches + spec.out_prefetches) +
          64 * static_cast<size_t>(spec.moves);
 }
@@ -65,6 +65,7 @@ class JitTileKernel final : public TileKernel, private Code {
   void EmitPrefetches();
   void EmitMoves(int begin, int end);
   void EmitPattern(int pattern, int index);
+  void EmitValuePrefetches(int index);
   void EmitColumn(int pattern);
   void EmitUses(const std::vector<std::pair<int, int>>& uses, const Vector& x, int32_t in,
                 int in_registers);
@@ -337,6 +338,7 @@ void JitTileKernel<Vector>::EmitPattern(int pattern, int index) {
   movzx(ebx, word[counts_ + 2 * index]);
   test(ebx, ebx);
   jz(done, T_NEAR);
+  EmitValuePrefetches(index);
   align(32);
   L(loop);
   EmitColumn(pattern);
@@ -345,6 +347,17 @@ void JitTileKernel<Vector>::EmitPattern(int pattern, int index) {
   sub(n_, 1);
   jnz(loop, T_NEAR);
   L(done);
+}
+
+/// As many lines, far enough ahead for the last cache, as the columns of the pattern use up.
+template <class Vector>
+void JitTileKernel<Vector>::EmitValuePrefetches(int index) {
+  if (spec_.value_prefetches.empty()) return;
+  constexpr int kAhead = 2048;  // bytes
+  constexpr int kLine = 64;
+  const int lines = spec_.value_prefetches[static_cast<size_t>(index)];
+  for (int i = 0; i < lines; ++i) prefetcht0(ptr[values_ + kAhead + kLine * i]);
+  if (lines > 0) prefetcht0(ptr[offsets_ + kAhead / 4]);
 }
 
 template <class Vector>

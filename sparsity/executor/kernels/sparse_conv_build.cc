@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include "sparsity/base/error.h"
@@ -43,6 +45,7 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
   BuildStreams(weight);
   ChooseParts();
   BuildPrefetch();
+  BuildValuePrefetch();
   BuildKinds();
 }
 
@@ -74,6 +77,24 @@ void SparseConv::Impl::BuildPrefetch() {
   if (!variant.moving || parts > 1 || !CanMove(plan, layout.block_channels, variant.isa)) return;
   moves = static_cast<int>(CeilDiv(layout.block_channels * plan.channel_slots(), steps));
   moves_bytes = RoundUp(steps * moves * static_cast<int64_t>(sizeof(TileMove)), kLine);
+}
+
+/// Where a plane has so few vectors that a weight is used a few times only, the multiply-adds wait
+/// for the weights, which other layers have driven out of the core's cache. Elsewhere the processor
+/// fetches them early enough by itself, and asking costs more than it gains.
+void SparseConv::Impl::BuildValuePrefetch() {
+  constexpr int64_t kFewVectors = 16;
+  constexpr int kMostLines = 8;  // of a pattern
+  const int64_t vectors = plan.form.rows * plan.form.columns * plan.form.per_position;
+  if (vectors * plan.image_groups > kFewVectors) return;
+  const std::vector<double> counts = streams[0].MeanCounts();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const auto pattern = static_cast<unsigned>(
+        variant.dense ? PatternCount(layout.rows * layout.taps) : static_cast<int>(i) + 1);
+    const double bytes = counts[i] * std::popcount(pattern) * kFloat;
+    value_prefetches.push_back(
+        std::min(kMostLines, static_cast<int>(std::ceil(bytes / static_cast<double>(kLine)))));
+  }
 }
 
 void SparseConv::Impl::BuildKinds() {
@@ -160,6 +181,7 @@ TileKernelSpec SparseConv::Impl::Spec(int rows, TileSize size, bool masked) cons
   spec.in_prefetches = in_prefetch.per_group;
   spec.out_prefetches = out_prefetch[0].per_group;
   spec.prefetch_residual = epilogue.add_residual && g.residual_halo == g.out_halo;
+  if (rows == layout.rows) spec.value_prefetches = value_prefetches;
   spec.moves = moves;
   spec.move_pair = moves > 0 ? MovePair(plan) : 0;
   spec.epilogue = epilogue;

@@ -67,6 +67,7 @@ struct SparseConv::Impl {
   TileKernelSpec Spec(int rows, TileSize size, bool masked) const;
   const TileKernel* Kernel(int rows, TileSize size, bool masked);
   void BuildPrefetch();
+  void BuildValuePrefetch();
   void ChooseParts();
 
   TileItem ItemAt(const TileRun& run, int64_t step) const;
@@ -98,6 +99,7 @@ struct SparseConv::Impl {
   std::vector<std::pair<TileKernelSpec, std::unique_ptr<TileKernel>>> kernels;
   std::array<std::array<TileKind, 2>, 2> kinds;  // [last row of tiles][last column]
   PackFunction pack = nullptr;
+  std::vector<int> value_prefetches;  // of full row groups
   PrefetchList in_prefetch;
   std::vector<PrefetchList> out_prefetch;  // one a block
   int moves = 0;  // of a row group of a register tile; 0: a tile is packed before its block

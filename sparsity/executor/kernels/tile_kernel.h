@@ -48,8 +48,9 @@ struct TileKernelSpec {
   int in_prefetches = 0;  // per row group
   int out_prefetches = 0;
   bool prefetch_residual = false;
-  int moves = 0;          // per row group; kAvx512 only
-  int32_t move_pair = 0;  // as MovePair says
+  std::vector<int> value_prefetches;  // lines ahead of the values, per pattern; empty: none
+  int moves = 0;                      // per row group; kAvx512 only
+  int32_t move_pair = 0;              // as MovePair says
   Epilogue epilogue;
 
   int bits() const { return rows * taps; }

@@ -138,6 +138,22 @@ void WeightStream::SortByPattern(Columns& columns, const std::vector<uint16_t>& 
   }
 }
 
+std::vector<double> WeightStream::MeanCounts() const {
+  const int64_t patterns = layout_.dense ? 1 : PatternCount(layout_.rows * layout_.taps);
+  std::vector<double> means(static_cast<size_t>(patterns), 0);
+  double groups = 0;
+  for (int64_t block = 0; block < blocks_; ++block) {
+    for (int64_t group = 0; group < row_groups_; ++group) {
+      const uint32_t begin = At(block, group).count;
+      if (At(block, group + 1).count - begin != patterns) continue;  // fewer rows
+      ++groups;
+      for (size_t i = 0; i < means.size(); ++i) means[i] += counts_[begin + i];
+    }
+  }
+  for (double& mean : means) mean /= std::max(groups, 1.0);
+  return means;
+}
+
 int64_t WeightStream::bytes() const {
   return static_cast<int64_t>(offsets_.size() * sizeof(uint16_t) + values_.size() * sizeof(float) +
                               counts_.size() * sizeof(uint16_t) + begins_.size() * sizeof(Begin));

@@ -43,6 +43,8 @@ class WeightStream {
   const float* values() const { return values_.data(); }
   const uint16_t* counts() const { return counts_.data(); }
   int64_t bytes() const;
+  /// Columns of a pattern in a full row group of a block, on average; by pattern.
+  std::vector<double> MeanCounts() const;
 
  private:
   struct Columns;
