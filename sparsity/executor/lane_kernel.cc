@@ -143,11 +143,12 @@ std::vector<LaneCandidate> OtherCandidates(const FusedGraph& graph, const FusedS
              });
 }
 
-/// The block of nChw8c and nChw16c, 0 for any other format.
+/// The block of nChw8c and nChw16c, all channels of NHWC, 0 for any other format.
 int BlockOf(const Layout& layout, const Shape& shape) {
   using Tag = dnnl::memory::format_tag;
   if (layout.kind != LayoutKind::kBlocked) return 0;
   if (layout.format == onednn::Describe(shape, Tag::nChw16c)) return 16;
+  if (layout.format == onednn::Describe(shape, Tag::nhwc)) return static_cast<int>(shape[1]);
   return layout.format == onednn::Describe(shape, Tag::nChw8c) ? 8 : 0;
 }
 

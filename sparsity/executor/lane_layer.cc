@@ -166,6 +166,15 @@ LaneCandidate DepthwiseCandidate(const LayerData& data) {
           }};
 }
 
+/// A convolution from one position to one position is a fully connected layer.
+bool IsOfSinglePositions(const FusedGraph& graph, const FusedStep& step) {
+  const Shape& in = ShapeOf(graph, step.inputs[0]);
+  const Shape& out = ShapeOf(graph, step.outputs[0]);
+  const Shape& weight = ShapeOf(graph, step.weight);
+  return in[2] == 1 && in[3] == 1 && out[2] == 1 && out[3] == 1 &&
+         weight == Shape{out[1], in[1], 1, 1};
+}
+
 class SparseLinearKernel : public StepKernel {
  public:
   SparseLinearKernel(int64_t batch, SparseLinear linear)
@@ -208,9 +217,8 @@ std::vector<LaneCandidate> LaneLayerCandidates(const FusedGraph& graph, const Fu
 
 KernelPtr MakeSparseLinear(const FusedGraph& graph, const FusedStep& step,
                            const LaneContext& context) {
-  if (step.weight == kNoValue || step.node.type == OpType::kConv || step.residual != kNoValue) {
-    return nullptr;
-  }
+  if (step.weight == kNoValue || step.residual != kNoValue || step.pool) return nullptr;
+  if (step.node.type == OpType::kConv && !IsOfSinglePositions(graph, step)) return nullptr;
   const Shape in = PixelShape(ShapeOf(graph, step.inputs[0]));
   const float* bias = step.bias == kNoValue ? nullptr : graph.graph.value(step.bias).data.data();
   const Shape& weight = ShapeOf(graph, step.weight);

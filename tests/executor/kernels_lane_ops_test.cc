@@ -75,7 +75,8 @@ TEST_P(LaneOpsTest, BlockedReordersPlaceEveryElement) {
     Random random(2, i);
     const LaneShape shape = RandomShape(random);
     const LaneContext context = Context(random);
-    const int block = random.Below(2) == 0 ? 8 : 16;
+    const int blocks_of[] = {8, 16, static_cast<int>(shape.channels)};  // the last is NHWC
+    const int block = blocks_of[random.Below(3)];
     const int64_t blocks = (shape.channels + block - 1) / block;
     const auto plain = RandomFloats(Count(shape), random);
     std::vector<float> blocked(shape.batch * blocks * shape.height * shape.width * block);

@@ -80,6 +80,20 @@ TEST(SparsePlan, CountsLayersByTheirKernels) {
   EXPECT_EQ(dense.report().SparseLayerCount(), 0);
 }
 
+TEST(SparsePlan, ConvolutionsOfSinglePositionsAreFullyConnected) {
+  GraphBuilder b("classifier");
+  const ValueId x = b.Conv("stem", b.Input({3, 10, 10}), 3, 24, 3);
+  const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {x});
+  const ValueId wide = b.Relu("relu", b.Conv("wide", pooled, 24, 300, 1, 1, 1, true));
+  Graph graph = b.Finish({b.Conv("narrow", wide, 300, 40, 1, 1, 1, true)});
+  testing::PruneRandomly(graph, 0.8, 3);
+  for (const int batch : {1, 3}) {
+    const Plan plan = SparsePlan(graph, batch);
+    EXPECT_EQ(CountKernels(plan, "sparse bitmask"), 2) << batch;
+    EXPECT_TRUE(AgreesWithInterpreter(graph, plan));
+  }
+}
+
 TEST(SparsePlan, TwoThreadsGiveTheSameAnswer) {
   Graph graph = WideNet(3);
   testing::PruneRandomly(graph, 0.8, 17);

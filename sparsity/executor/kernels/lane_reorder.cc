@@ -64,18 +64,42 @@ void LanesToPlain(const LaneContext& context, const LaneView& in, float* plain) 
 
 namespace {
 
-/// Calls body(group, first channel, channels, image 0's block of the group) for each block.
+/// Some channels of a block, or of the rest that is no whole block.
+struct BlockPart {
+  int64_t group;
+  int64_t first;  // channel
+  int64_t channels;
+  int64_t offset;  // floats to the first channel's first position in image 0 of the group
+  int64_t rows;    // each of `width` positions one after the other
+  int64_t width;
+};
+
+/// Calls body(part) for each block; those of all channels in parts, so that there is work for all
+/// threads.
 template <class Body>
-void ForBlocks(const LaneContext& context, const LaneShape& shape, int block, const Body& body) {
+void ForParts(const LaneContext& context, const LaneShape& shape, int block, const Body& body) {
+  constexpr int64_t kMostChannels = 64;
+  const int64_t chunk = std::min<int64_t>(block, kMostChannels);
+  const int64_t chunks = (block + chunk - 1) / chunk;
   const int64_t blocks = (shape.channels + block - 1) / block;
   const int64_t block_floats = shape.height * shape.width * block;
-  ParallelRange(context.threads, shape.groups() * blocks, [&](int64_t i) {
-    const int64_t group = i / blocks;
-    const int64_t first = i % blocks * block;
-    const int64_t offset = (group * shape.lanes * blocks + i % blocks) * block_floats;
-    body(group, first, std::min<int64_t>(block, shape.channels - first), offset,
-         blocks * block_floats);
+  const bool joined = shape.halo == 0 && shape.lanes == 1;
+  ParallelRange(context.threads, shape.groups() * blocks * chunks, [&](int64_t i) {
+    const int64_t group = i / (blocks * chunks);
+    const int64_t index = i / chunks % blocks;
+    const int64_t begin = i % chunks * chunk;  // within the block
+    const int64_t end =
+        std::min(begin + chunk, std::min<int64_t>(block, shape.channels - index * block));
+    if (begin >= end) return;
+    body(BlockPart{group, index * block + begin, end - begin,
+                   (group * shape.lanes * blocks + index) * block_floats + begin,
+                   joined ? 1 : shape.height, joined ? shape.height * shape.width : shape.width});
   });
+}
+
+/// Floats of an image in blocks.
+int64_t BlockedImage(const LaneShape& shape, int block) {
+  return (shape.channels + block - 1) / block * shape.height * shape.width * block;
 }
 
 }  // namespace
@@ -85,21 +109,21 @@ void BlockedToLanes(const LaneContext& context, const float* blocked, int block,
   const LaneKernels& kernels = LaneKernelsFor(context.isa);
   const LaneShape& shape = out.shape;
   const int64_t plane = shape.plane_stride();
-  ForBlocks(context, shape, block,
-            [&](int64_t group, int64_t first, int64_t channels, int64_t offset, int64_t image) {
-              const float* from = blocked + offset;
-              for (int64_t y = 0; y < shape.height; ++y) {
-                float* to = out.Plane(group, first) + y * shape.row_stride();
-                if (shape.lanes == 1) {
-                  kernels.transpose(from, block, shape.width, channels, to, plane);
-                  from += shape.width * block;
-                  continue;
-                }
-                for (int64_t x = 0; x < shape.width; ++x, from += block, to += shape.lanes) {
-                  kernels.transpose(from, image, LanesUsed(shape, group), channels, to, plane);
-                }
-              }
-            });
+  const int64_t image = BlockedImage(shape, block);
+  ForParts(context, shape, block, [&](const BlockPart& part) {
+    const float* from = blocked + part.offset;
+    for (int64_t y = 0; y < part.rows; ++y) {
+      float* to = out.Plane(part.group, part.first) + y * shape.row_stride();
+      if (shape.lanes == 1) {
+        kernels.transpose(from, block, part.width, part.channels, to, plane);
+        from += part.width * block;
+        continue;
+      }
+      for (int64_t x = 0; x < part.width; ++x, from += block, to += shape.lanes) {
+        kernels.transpose(from, image, LanesUsed(shape, part.group), part.channels, to, plane);
+      }
+    }
+  });
 }
 
 void LanesToBlocked(const LaneContext& context, const LaneView& in, int block,
@@ -107,27 +131,29 @@ void LanesToBlocked(const LaneContext& context, const LaneView& in, int block,
   const LaneKernels& kernels = LaneKernelsFor(context.isa);
   const LaneShape& shape = in.shape;
   const int64_t plane = shape.plane_stride();
-  ForBlocks(context, shape, block,
-            [&](int64_t group, int64_t first, int64_t channels, int64_t offset, int64_t image) {
-              float* to = blocked + offset;
-              const int64_t images = LanesUsed(shape, group);
-              if (channels < block) {
-                for (int64_t n = 0; n < images; ++n) {
-                  std::fill_n(to + n * image, shape.height * shape.width * block, 0.0F);
-                }
-              }
-              for (int64_t y = 0; y < shape.height; ++y) {
-                const float* from = in.Plane(group, first) + y * shape.row_stride();
-                if (shape.lanes == 1) {
-                  kernels.transpose(from, plane, channels, shape.width, to, block);
-                  to += shape.width * block;
-                  continue;
-                }
-                for (int64_t x = 0; x < shape.width; ++x, to += block, from += shape.lanes) {
-                  kernels.transpose(from, plane, channels, images, to, image);
-                }
-              }
-            });
+  const int64_t image = BlockedImage(shape, block);
+  ForParts(context, shape, block, [&](const BlockPart& part) {
+    float* to = blocked + part.offset;
+    const int64_t images = LanesUsed(shape, part.group);
+    if (part.first + part.channels == shape.channels && shape.channels % block != 0) {
+      const int64_t rest = shape.channels / block * block;  // its block has channels of zeros
+      float* padded = to - (part.first - rest);
+      for (int64_t n = 0; n < images; ++n) {
+        std::fill_n(padded + n * image, shape.height * shape.width * block, 0.0F);
+      }
+    }
+    for (int64_t y = 0; y < part.rows; ++y) {
+      const float* from = in.Plane(part.group, part.first) + y * shape.row_stride();
+      if (shape.lanes == 1) {
+        kernels.transpose(from, plane, part.channels, part.width, to, block);
+        to += part.width * block;
+        continue;
+      }
+      for (int64_t x = 0; x < part.width; ++x, to += block, from += shape.lanes) {
+        kernels.transpose(from, plane, part.channels, images, to, image);
+      }
+    }
+  });
 }
 
 }  // namespace sparsify
