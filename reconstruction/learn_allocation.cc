@@ -53,7 +53,8 @@ class AllocationLearner {
         least_(std::max<int64_t>(1, task.graph.inputs[0].shape[0])),
         batches_(task.calibration, {.batch = options.fcpts_batch, .augment = false}, least_,
                  task.seed),
-        objective_(task.graph, task.graph, task.layers, std::move(targets), {1, 1}) {}
+        objective_(task.graph, task.graph, task.layers, std::move(targets),
+                   {.squared_logits = false}) {}
 
   LearnedAllocation Run();
 

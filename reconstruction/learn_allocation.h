@@ -6,9 +6,10 @@
 // weights are masked as NormalMaskGenerator would; backward the gradient goes straight through a
 // smooth step at the threshold (weight_ranking.h). What falls is
 //   L(s) + λ · |Σ nₗsₗ / Σ nₗ − target|
-// with L the loss of distillation against the dense network (distill.h, both weights 1). λ is
-// `fcpts_weight` times the slope of L where all layers give more alike (running mean of |Σ
-// ∂L/∂sₗ|), so that it has no unit and above 1 the target holds. Adam takes the steps.
+// with L the loss of distillation against the dense network (distill.h, divergence of predictions,
+// both weights 1). λ is `fcpts_weight` times the slope of L where all layers give more alike
+// (running mean of |Σ ∂L/∂sₗ|), so that it has no unit and above 1 the target holds. Adam takes the
+// steps.
 #pragma once
 
 #include <cstdint>

@@ -14,14 +14,14 @@ namespace sparsify {
 /// `reconstruction.polish:` (ours): optimiser steps after the method proper, against the dense
 /// network's outputs and block outputs, all layers together (distill.h).
 struct PolishOptions {
-  int64_t max_count = 600;   // optimiser steps
-  int64_t batch = 32;        // images a step
-  double weight_lr = 2e-3;   // largest step, relative to the rms of each output channel's weights
-  int64_t warm_up = 20;      // steps over which the step size rises
-  bool augment = true;       // random crops and flips of the calibration images
-  double min_area = 0.35;    // least share of a picture that a random crop shows; 1: crops of the
-                             // input's own size
-  double mixup = 0.5;        // largest share of another image of the batch
+  int64_t max_count = 600;  // optimiser steps
+  int64_t batch = 32;       // images a step
+  double weight_lr = 2e-3;  // largest step, relative to the rms of each output channel's weights
+  int64_t warm_up = 20;     // steps over which the step size rises
+  bool augment = true;      // random crops and flips of the calibration images
+  double min_area = 0.35;   // least share of a picture that a random crop shows; 1: crops of the
+                            // input's own size
+  double mixup = 0.5;       // largest share of another image of the batch
   std::string logits_loss = "squared";  // squared: of what Softmax reads; kl: KL(student‖teacher)
   double logits_weight = 1;             // of that in the loss
   double block_weight = 1;              // of the block outputs' relative squared error
