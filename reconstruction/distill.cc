@@ -239,8 +239,9 @@ RepairedUnit Distillation::Run() {
   std::map<ValueId, Tensor> best = BestBlend(unit);
   if (!best.empty()) {
     for (auto& [id, tensor] : best) task_.student.mutable_value(id).data = std::move(tensor);
-    if (!early_end.empty())
+    if (!early_end.empty()) {
       unit.remark = early_end + (unit.remark.empty() ? "" : "; ") + unit.remark;
+    }
     if (!IsSilent() && !unit.remark.empty()) Note("{}: polish: {}", task_.title, unit.remark);
     return unit;
   }

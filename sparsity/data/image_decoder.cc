@@ -33,9 +33,8 @@ Image DecodeImage(std::string_view bytes, const std::string& name) {
 Image ReadImage(const std::string& path) {
   constexpr int64_t kMaxImageBytes = 500'000'000;
   std::error_code error;
-  const auto status = std::filesystem::status(path, error);
   // Reading a pipe that nobody writes would wait for ever.
-  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+  if (std::filesystem::is_other(path, error)) {
     Fail(path, "is neither a file nor a link to one");
   }
   return DecodeImage(ReadFile(path, kMaxImageBytes), path);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sparsity/base/rounding.h"
 #include "sparsity/executor/kernels/lane_kernels.h"
 #include "sparsity/executor/kernels/lane_ops.h"
 #include "sparsity/executor/kernels/parallel_range.h"
@@ -80,8 +81,8 @@ template <class Body>
 void ForParts(const LaneContext& context, const LaneShape& shape, int block, const Body& body) {
   constexpr int64_t kMostChannels = 64;
   const int64_t chunk = std::min<int64_t>(block, kMostChannels);
-  const int64_t chunks = (block + chunk - 1) / chunk;
-  const int64_t blocks = (shape.channels + block - 1) / block;
+  const int64_t chunks = CeilDiv(block, chunk);
+  const int64_t blocks = CeilDiv(shape.channels, block);
   const int64_t block_floats = shape.height * shape.width * block;
   const bool joined = shape.halo == 0 && shape.lanes == 1;
   ParallelRange(context.threads, shape.groups() * blocks * chunks, [&](int64_t i) {
@@ -99,7 +100,7 @@ void ForParts(const LaneContext& context, const LaneShape& shape, int block, con
 
 /// Floats of an image in blocks.
 int64_t BlockedImage(const LaneShape& shape, int block) {
-  return (shape.channels + block - 1) / block * shape.height * shape.width * block;
+  return CeilDiv(shape.channels, block) * shape.height * shape.width * block;
 }
 
 }  // namespace
@@ -135,11 +136,9 @@ void LanesToBlocked(const LaneContext& context, const LaneView& in, int block,
   ForParts(context, shape, block, [&](const BlockPart& part) {
     float* to = blocked + part.offset;
     const int64_t images = LanesUsed(shape, part.group);
-    if (part.first + part.channels == shape.channels && shape.channels % block != 0) {
-      const int64_t rest = shape.channels / block * block;  // its block has channels of zeros
-      float* padded = to - (part.first - rest);
+    if (part.channels < block && shape.channels % block != 0) {  // the rest of the block is zeros
       for (int64_t n = 0; n < images; ++n) {
-        std::fill_n(padded + n * image, shape.height * shape.width * block, 0.0F);
+        std::fill_n(to + n * image, shape.height * shape.width * block, 0.0F);
       }
     }
     for (int64_t y = 0; y < part.rows; ++y) {
