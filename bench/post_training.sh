@@ -9,7 +9,7 @@
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
 #              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
 #              wanda, statistics, nm (2:4); row@256: with so many calibration images;
-#              row+N: with at most N optimiser steps
+#              row+N: with at most N optimiser steps; polish+NxB: of B images each, in bf16
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
 [[ $# -ge 6 ]] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -65,7 +65,12 @@ settings() {
     uniform) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: Uniform}' ;;
     erk) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: ERK}' ;;
     best) echo "sparsity.reconstruction=$least" ;;
-    polish) echo "sparsity.reconstruction.polish.max_count=${2:-1000}" ;;
+    polish)
+      echo "sparsity.reconstruction.polish.max_count=${2:-1000}"
+      if [[ -n ${3:-} ]]; then
+        echo "sparsity.reconstruction.polish.batch=$3"
+        echo "sparsity.reconstruction.polish.precision=bf16"
+      fi ;;
     obs | sparse_gpt | wanda | statistics) echo "sparsity.reconstruction={method: $1}" ;;
     nm)
       echo "sparsity.reconstruction=$least"
@@ -80,13 +85,15 @@ for row in "$@"; do
   name=${row%%[@+]*}
   count=1000
   steps=
+  batch=
   [[ $row =~ @([0-9]+) ]] && count=${BASH_REMATCH[1]}
   [[ $row =~ \+([0-9]+) ]] && steps=${BASH_REMATCH[1]}
+  [[ $row =~ \+[0-9]+x([0-9]+) ]] && batch=${BASH_REMATCH[1]}
   folder=$output/$network/$row
   folders+=("$folder")
   [[ -f $folder/report.html ]] && continue
   arguments=()
-  while IFS= read -r setting; do arguments+=(--set "$setting"); done < <(settings "$name" "$steps")
+  while IFS= read -r setting; do arguments+=(--set "$setting"); done < <(settings "$name" "$steps" "$batch")
   resume=()
   [[ -d $folder ]] && resume=(--resume)
   # The curves of one network serve every row that measures them.

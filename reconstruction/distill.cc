@@ -19,6 +19,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/progress.h"
 #include "sparsity/base/text.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -48,9 +49,9 @@ class Distillation {
         batches_(task.calibration,
                  {options.batch, options.augment, options.min_area, options.mixup}, least_,
                  task.seed),
-        objective_(
-            task.student, task.teacher, task.layers, std::move(targets),
-            {options.logits_loss == "squared", options.logits_weight, options.block_weight}) {}
+        objective_(task.student, task.teacher, task.layers, std::move(targets),
+                   {options.logits_loss == "squared", options.logits_weight, options.block_weight,
+                    options.LayerPrecision()}) {}
 
   RepairedUnit Run();
   std::map<std::string, double> Seconds() const;
@@ -218,6 +219,11 @@ void Distillation::Announce() const {
       task_.title, options_.max_count, batches_.batch(), batches_.training().size(),
       Variation(options_), batches_.held_back().size(), task_.layers.size(),
       objective_.blocks().size());
+  if (options_.LayerPrecision() == Precision::kBf16) {
+    const int64_t part = least_ > 1 ? least_ : DistillationObjective::kPart;
+    Note("{}: polish: {}", task_.title,
+         CountBf16Layers(task_.student, task_.layers, InferShapes(task_.student, part)));
+  }
   if (batches_.batch() != options_.batch) {
     Note("{}: polish: batch {} instead of {}, a multiple of the network's own {}", task_.title,
          batches_.batch(), options_.batch, least_);
@@ -275,6 +281,7 @@ RepairResult Distill(const RepairTask& task, const DistillOptions& options) {
     FailUsage("reconstruction.polish",
               "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
   }
+  CheckPrecision(options.LayerPrecision(), "reconstruction.polish.precision");
   DistillationTargets targets = FindTargets(task.student, task.teacher, task.layers);
   RepairResult result;
   RepairedUnit unit;

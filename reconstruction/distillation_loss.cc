@@ -6,6 +6,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/ops/vector_loops.h"
 
 namespace sparsify {
 
@@ -21,17 +22,9 @@ double SquaredLoss(const Tensor& student, const Tensor& teacher, double weight, 
   ParallelFor(std::ssize(of_chunks), [&](int64_t chunk) {
     const int64_t begin = chunk * kChunk;
     const int64_t end = std::min(student.size(), begin + kChunk);
-    const float* s = student.data();
-    const float* t = teacher.data();
-    double sum = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      const double difference = double{s[i]} - double{t[i]};
-      sum += difference * difference;
-    }
-    of_chunks[static_cast<size_t>(chunk)] = sum;
-    if (gradient == nullptr) return;
-    float* g = gradient->data();
-    for (int64_t i = begin; i < end; ++i) g[i] = slope * (s[i] - t[i]);
+    of_chunks[static_cast<size_t>(chunk)] =
+        PlaneDifference(student.data() + begin, teacher.data() + begin, end - begin, slope,
+                        gradient == nullptr ? nullptr : gradient->data() + begin);
   });
   return weight * std::accumulate(of_chunks.begin(), of_chunks.end(), 0.0);
 }

@@ -46,15 +46,10 @@ size_t DistillationObjective::ForParts(const Tensor& images, const Body& body) {
   const int64_t parts = (used + size - 1) / size;
   const int64_t workers = std::min<int64_t>(Threads(), parts);
   while (std::ssize(workers_) < workers) {
-    workers_.push_back(std::make_unique<Worker>(Worker{GraphPass::WholeNetwork(student_graph_),
-                                                       GraphPass::WholeNetwork(teacher_graph_),
-                                                       {},
-                                                       0,
-                                                       false,
-                                                       {},
-                                                       {},
-                                                       {},
-                                                       {}}));
+    const auto pass = [&](const Graph& graph) {
+      return GraphPass::WholeNetwork(graph, BatchNormMode::kFrozen, options_.precision);
+    };
+    workers_.push_back(std::make_unique<Worker>(pass(student_graph_), pass(teacher_graph_)));
   }
   ParallelFor(workers, [&](int64_t k) {
     SetThreads(1);  // of this worker, until it ends: the operators run on its thread
@@ -131,29 +126,35 @@ double DistillationObjective::CompareLogits(Worker& worker, double share, Tensor
                           options_.logits_weight * share * images, gradient);
 }
 
+// The networks are alike, and what they give lies alike: elements are compared where they are.
+double DistillationObjective::CompareBlock(Worker& worker, size_t block, double share,
+                                           Gradients* gradients) const {
+  const auto [name, student, teacher] = targets_.blocks[block];
+  const bool blocked = worker.student.LiesInBlocks(student);
+  const Tensor& target = worker.teacher.Output(teacher, blocked);
+  const auto terms =
+      static_cast<double>(target.size() / target.shape()[0] * std::ssize(targets_.blocks));
+  Tensor& gradient = worker.target_gradients[student];
+  if (gradients != nullptr) gradients->emplace(student, LaidOut(&gradient, blocked));
+  return SquaredLoss(worker.student.Output(student, blocked), target,
+                     options_.block_weight * share / (terms * variances_[block]),
+                     gradients == nullptr ? nullptr : &gradient);
+}
+
 // The loss of the worker's last forward passes, of which a whole image counts `share`, and where
 // the gradients of what is compared lie.
 double DistillationObjective::CompareOutputs(Worker& worker, double share,
-                                             Pointers* gradients) const {
-  const auto gradient_of = [&](ValueId id) -> Tensor* {
-    if (gradients == nullptr) return nullptr;
-    Tensor& gradient = worker.target_gradients[id];
-    gradients->emplace(id, &gradient);
-    return &gradient;
-  };
+                                             Gradients* gradients) const {
   double loss = 0;
   if (options_.logits_weight > 0) {
-    loss += CompareLogits(worker, share, gradient_of(targets_.logits.student));
+    const ValueId id = targets_.logits.student;
+    Tensor& gradient = worker.target_gradients[id];
+    if (gradients != nullptr) gradients->emplace(id, &gradient);
+    loss += CompareLogits(worker, share, gradients == nullptr ? nullptr : &gradient);
   }
   if (options_.block_weight == 0) return loss;
   for (size_t i = 0; i < targets_.blocks.size(); ++i) {
-    const Compared& block = targets_.blocks[i];
-    const Tensor& target = worker.teacher.Output(block.teacher);
-    const auto terms =
-        static_cast<double>(target.size() / target.shape()[0] * std::ssize(targets_.blocks));
-    loss += SquaredLoss(worker.student.Output(block.student), target,
-                        options_.block_weight * share / (terms * variances_[i]),
-                        gradient_of(block.student));
+    loss += CompareBlock(worker, i, share, gradients);
   }
   return loss;
 }
@@ -167,7 +168,7 @@ void DistillationObjective::AddPart(Worker& worker, double share, const Pointers
     worker.student.Forward({{student_graph_.inputs[0].value, &worker.part}}, parameters);
   }
   const PhaseTimer timer(worker.seconds, "backward");
-  Pointers of_targets;
+  Gradients of_targets;
   worker.loss += CompareOutputs(worker, share, wanted == nullptr ? nullptr : &of_targets);
   if (wanted == nullptr) return;
   const bool add = std::exchange(worker.has_gradients, true);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reconstruction/distillation_targets.h"
@@ -22,6 +23,7 @@ class DistillationObjective {
     bool squared_logits = true;  // error of the logits; false: divergence of the predictions
     double logits_weight = 1;
     double block_weight = 1;
+    Precision precision = Precision::kF32;  // of both networks
   };
 
   /// Keeps references to both graphs. `layers` are the student's.
@@ -48,10 +50,14 @@ class DistillationObjective {
 
  private:
   using Pointers = std::map<ValueId, const Tensor*>;
+  using Gradients = std::map<ValueId, LaidOut>;
 
   // One thread's networks and sums. Threads share nothing while they work, so that they
   // never wait for each other within a batch.
   struct Worker {
+    Worker(GraphPass of_student, GraphPass of_teacher)
+        : student(std::move(of_student)), teacher(std::move(of_teacher)) {}
+
     GraphPass student;
     GraphPass teacher;
     Tensor part;
@@ -71,7 +77,8 @@ class DistillationObjective {
   void RunTeacher(Worker& worker) const;
   void MeasureLogits(double variance);
   double CompareLogits(Worker& worker, double share, Tensor* gradient) const;
-  double CompareOutputs(Worker& worker, double share, Pointers* gradients) const;
+  double CompareBlock(Worker& worker, size_t block, double share, Gradients* gradients) const;
+  double CompareOutputs(Worker& worker, double share, Gradients* gradients) const;
   void AddPart(Worker& worker, double share, const Pointers& parameters,
                const std::map<ValueId, Tensor>* wanted) const;
   void SumGradients(size_t workers, std::map<ValueId, Tensor>& gradients) const;

@@ -19,6 +19,9 @@ void PolishOptions::VisitFields(OptionVisitor& v) {
   v.Field("logits_weight", logits_weight, {.min = 0}, "weight of the logits' error in the loss");
   v.Field("block_weight", block_weight, {.min = 0},
           "weight of the block outputs' squared error, relative to their variance");
+  v.Choice("precision", precision, {"f32", "bf16"},
+           "of the factors that layers multiply, where it is faster; sums and all else are f32. "
+           "bf16 needs AVX512_BF16 or AMX");
 }
 
 bool ReconstructionOptions::ChoosesMasks() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sparsity/base/options.h"
+#include "sparsity/ops/precision.h"
 
 namespace sparsify {
 
@@ -25,6 +26,9 @@ struct PolishOptions {
   std::string logits_loss = "squared";  // squared: of what Softmax reads; kl: KL(student‖teacher)
   double logits_weight = 1;             // of that in the loss
   double block_weight = 1;              // of the block outputs' relative squared error
+  std::string precision = "f32";        // f32, bf16 (precision.h)
+
+  Precision LayerPrecision() const { return PrecisionOf(precision); }
 
   void VisitFields(OptionVisitor& v);
 };

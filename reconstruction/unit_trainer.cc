@@ -27,7 +27,7 @@ UnitTrainer::UnitTrainer(const Graph& student, const Unit& unit, UnitData data,
       random_(random),
       pass_(PassOver(student, unit)) {
   for (const auto& [id, store] : data_.targets) {
-    gradient_pointers_[id] = &output_gradients_[id];
+    gradient_pointers_.emplace(id, &output_gradients_[id]);
   }
 }
 

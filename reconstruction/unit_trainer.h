@@ -73,7 +73,7 @@ class UnitTrainer {
   std::map<ValueId, const Tensor*> inputs_;   // of the present batch
   std::map<ValueId, const Tensor*> targets_;  // the same
   std::map<ValueId, Tensor> output_gradients_;
-  std::map<ValueId, const Tensor*> gradient_pointers_;
+  std::map<ValueId, LaidOut> gradient_pointers_;
   std::vector<int64_t> order_;  // training images, shuffled
   size_t next_ = 0;             // of order_
 

@@ -134,7 +134,7 @@ void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
   const RunConfig& config = run.config;
   const Shape image = ImageShape(run.model.graph);
   const std::optional<int64_t> resolution = config.training->resolution;
-  CheckPrecision(*config.training);
+  CheckPrecision(config.training->LayerPrecision(), "training.precision");
   if (resolution) CheckResolution(run.model.graph, {image[0], *resolution, *resolution});
   run.training =
       OpenDataset(*config.data.training, config.data.transform, image, "data.training", resolution);
@@ -229,6 +229,10 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
     Warn("no data.evaluation: accuracy is not measured");
   }
   if (config.training) PrepareTraining(document, run);
+  const auto& repair = config.sparsity.reconstruction;
+  if (Repairs(config) && repair->polish) {
+    CheckPrecision(repair->polish->LayerPrecision(), "reconstruction.polish.precision");
+  }
   if (Repairs(config) || run.MeasuresCurves() || run.LearnsSparsities()) {
     auto& images = Repairs(config) ? run.calibration : run.measuring;
     images = OpenDataset(*config.data.calibration, config.data.transform, ImageShape(graph),

@@ -9,9 +9,23 @@ namespace sparsify {
 namespace {
 
 // grad_bias[o] = Σ over batch and positions of grad_y[·, o, ·, ·].
-void BiasGradient(const Tensor& grad_y, Tensor& grad_bias) {
+void BiasGradient(const Tensor& grad_y, bool blocked, Tensor& grad_bias) {
   const Shape& shape = grad_y.shape();
   const int64_t area = shape[2] * shape[3];
+  if (blocked) {
+    ParallelFor(shape[1] / kChannelBlock, [&](int64_t block) {
+      double sums[kChannelBlock] = {};
+      double squares[kChannelBlock] = {};  // not wanted
+      for (int64_t n = 0; n < shape[0]; ++n) {
+        const float* g = grad_y.data() + (n * shape[1] + block * kChannelBlock) * area;
+        LaneDots(g, g, area, sums, squares);
+      }
+      for (int64_t lane = 0; lane < kChannelBlock; ++lane) {
+        grad_bias[block * kChannelBlock + lane] = static_cast<float>(sums[lane]);
+      }
+    });
+    return;
+  }
   ParallelFor(shape[1], [&](int64_t channel) {
     double sum = 0;
     for (int64_t n = 0; n < shape[0]; ++n) {
@@ -59,18 +73,30 @@ std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs) {
 }
 
 NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& weight,
-                            bool x_is_blocked) {
+                            const ConvSurroundings& around) {
   ConvProblem problem = ResolveConv(node, input, weight, /*has_bias=*/false);
-  problem.x_blocked = problem.in_channels % kChannelBlock == 0;
-  problem.y_blocked = problem.out_channels % kChannelBlock == 0;
-  // Images have few channels and stay plain.
-  const bool fits = problem.y_blocked && (problem.x_blocked || problem.in_channels < kChannelBlock);
-  // Products of plain matrices are fast where they lie.
-  const bool is_product = weight[2] == 1 && weight[3] == 1;
-  if (!fits || problem.groups != 1 || HasInput(node, 2) || (is_product && !x_is_blocked) ||
-      !OnednnConvTakesBlocks(problem)) {
-    return {};
+  const bool x_fits = problem.in_channels % kChannelBlock == 0;
+  const bool y_fits = problem.out_channels % kChannelBlock == 0;
+  if (IsDepthwise(problem)) {
+    // As fast as on plain memory once x has to be moved for it.
+    if (!around.x_is_blocked) return {};
+    problem.x_blocked = problem.y_blocked = true;
+    return OnednnConvTakesBlocks(problem) ? NodeBlocks{true, true} : NodeBlocks{};
   }
+  if (problem.groups != 1) return {};
+  const bool is_product = weight[2] == 1 && weight[3] == 1;
+  if (is_product && !around.x_is_blocked) {
+    // Products of plain matrices are fast where they lie; to pay, blocks must help the next one.
+    problem.y_blocked = y_fits && around.feeds_depthwise;
+  } else {
+    problem.x_blocked = x_fits;
+    problem.y_blocked = y_fits;
+    // Images have few channels and stay plain. Blocks that end here end in the convolution.
+    if (!x_fits && (is_product || problem.in_channels >= kChannelBlock)) return {};
+    if (!y_fits && !around.x_is_blocked) return {};
+  }
+  if (!problem.x_blocked && !problem.y_blocked) return {};
+  if (!OnednnConvTakesBlocks(problem)) return {};
   return {problem.x_blocked, problem.y_blocked};
 }
 
@@ -81,7 +107,7 @@ void BlockedConvForward(const Node& node, const NodeBlocks& blocks, Precision pr
   problem.x_blocked = blocks.x;
   problem.y_blocked = blocks.y;
   problem.bf16 = precision == Precision::kBf16;
-  const auto run = IsDepthwise(problem) ? DepthwiseConv : OnednnConv;
+  const auto run = IsDepthwise(problem) && !blocks.x ? DepthwiseConv : OnednnConv;
   run(problem, inputs[0]->data(), inputs[1]->data(), bias, outputs[0]->data());
 }
 
@@ -97,13 +123,15 @@ void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, Precision p
   const Tensor& grad_y = *grad_outputs[0];
   float* grad_x = grad_inputs[0] == nullptr ? nullptr : grad_inputs[0]->data();
   float* grad_w = grad_inputs[1] == nullptr ? nullptr : grad_inputs[1]->data();
-  if (IsDepthwise(problem)) {
+  if (IsDepthwise(problem) && !blocks.x) {
     if (grad_x != nullptr) DepthwiseGradInput(problem, w, grad_y.data(), grad_x);
     if (grad_w != nullptr) DepthwiseGradWeight(problem, x, grad_y.data(), grad_w);
   } else {
     OnednnConvGradients(problem, x, w, grad_y.data(), grad_x, grad_w);
   }
-  if (HasInput(node, 2) && grad_inputs[2] != nullptr) BiasGradient(grad_y, *grad_inputs[2]);
+  if (HasInput(node, 2) && grad_inputs[2] != nullptr) {
+    BiasGradient(grad_y, blocks.y, *grad_inputs[2]);
+  }
 }
 
 void ConvForward(const Node& node, OpInputs inputs, OpOutputs outputs) {

@@ -16,11 +16,16 @@ ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weigh
 
 std::vector<Shape> ConvOutputShapes(const Node& node, OpShapes inputs);
 
-/// What is fastest in training for this input and weight: `x_is_blocked` says where x lies now. No
-/// blocks where a bias, groups or the numbers of channels stand in the way, or where this machine
-/// has no kernels for them.
+/// Where a convolution stands in a pass.
+struct ConvSurroundings {
+  bool x_is_blocked = false;     // how x lies now
+  bool feeds_depthwise = false;  // a depthwise convolution reads y, or what is computed from it
+};
+
+/// What is fastest for this input and weight. No blocks where groups (unless depthwise) or the
+/// numbers of channels stand in the way, or where this machine has no kernels for them.
 NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& weight,
-                            bool x_is_blocked);
+                            const ConvSurroundings& around);
 /// ConvForward and ConvBackward with activations and their gradients laid out like that. kBf16: for
 /// nodes without a F32Reason.
 void BlockedConvForward(const Node& node, const NodeBlocks& blocks, Precision precision,

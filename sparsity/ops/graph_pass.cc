@@ -72,7 +72,9 @@ GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<Val
       current_(graph.values().size(), nullptr),
       blocked_(graph.values().size(), false),
       node_blocks_(graph.nodes().size()),
-      node_precision_(graph.nodes().size(), Precision::kF32) {}
+      node_precision_(graph.nodes().size(), Precision::kF32),
+      takes_blocks_(TakesBlocks()),
+      feeds_depthwise_(FindFeedersOfDepthwise()) {}
 
 GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode, Precision precision) {
   std::vector<int> nodes(graph.nodes().size());
@@ -80,6 +82,38 @@ GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode, Precis
   std::vector<ValueId> inputs;
   for (const Port& port : graph.inputs) inputs.push_back(port.value);
   return {graph, std::move(nodes), std::move(inputs), graph.name, mode, precision};
+}
+
+// In a single convolution blocks would only be made and unmade; batch norm of running statistics
+// computes on plain memory.
+bool GraphPass::TakesBlocks() const {
+  const auto count = [&](OpType type) {
+    return std::count_if(nodes_.begin(), nodes_.end(),
+                         [&](int index) { return graph_.node(index).type == type; });
+  };
+  return mode_ == BatchNormMode::kTraining ||
+         (count(OpType::kConv) > 1 && count(OpType::kBatchNormalization) == 0);
+}
+
+// Whether a depthwise convolution reads what the node makes, or what is computed from it without
+// leaving the layout.
+std::vector<bool> GraphPass::FindFeedersOfDepthwise() const {
+  std::vector<bool> feeds(graph_.nodes().size(), false);
+  std::vector<bool> is_read(graph_.values().size(), false);  // by one, directly or not
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
+    const Node& node = graph_.node(*it);
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue && is_read[Index(id)]) feeds[static_cast<size_t>(*it)] = true;
+    }
+    if (node.inputs.empty() || node.inputs[0] == kNoValue) continue;
+    const bool is_depthwise = node.type == OpType::kConv && node.attributes.Int("group", 1) > 1 &&
+                              graph_.value(node.inputs[1]).data.shape().rank() == 4 &&
+                              graph_.value(node.inputs[1]).data.shape()[1] == 1;
+    if (is_depthwise || (KeepsLayout(node.type) && feeds[static_cast<size_t>(*it)])) {
+      is_read[Index(node.inputs[0])] = true;
+    }
+  }
+  return feeds;
 }
 
 bool GraphPass::Trains(const Node& node) const {
@@ -130,16 +164,15 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   has_forward_ = true;
 }
 
-// Frozen passes, which compare with other ways to compute the same, stay plain.
-NodeBlocks GraphPass::ChooseBlocks(const Node& node) const {
-  if (mode_ != BatchNormMode::kTraining || node.inputs.empty() || node.inputs[0] == kNoValue) {
-    return {};
-  }
+NodeBlocks GraphPass::ChooseBlocks(int index) const {
+  const Node& node = graph_.node(index);
+  if (!takes_blocks_ || node.inputs.empty() || node.inputs[0] == kNoValue) return {};
   const bool lies = blocked_[Index(node.inputs[0])];
   if (KeepsLayout(node.type)) return {lies, lies};
   if (node.type == OpType::kConv) {
     return ChooseConvBlocks(node, current_[Index(node.inputs[0])]->shape(),
-                            current_[Index(node.inputs[1])]->shape(), lies);
+                            current_[Index(node.inputs[1])]->shape(),
+                            {lies, feeds_depthwise_[static_cast<size_t>(index)]});
   }
   if (IsSumOfAlike(node, current_)) {
     const bool either = lies || blocked_[Index(node.inputs[1])];
@@ -164,7 +197,7 @@ void GraphPass::RunNode(int index) {
     shapes.push_back(id == kNoValue ? Shape{0} : current_[Index(id)]->shape());
   }
   const auto made = OutputShapes(node, shapes);
-  const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(node);
+  const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(index);
   const bool bf16 = precision_ == Precision::kBf16 && F32Reason(node, shapes).empty();
   const Precision precision = node_precision_[static_cast<size_t>(index)] =
       bf16 ? Precision::kBf16 : Precision::kF32;
@@ -186,7 +219,7 @@ void GraphPass::RunNode(int index) {
     const BatchMoments& moments = moments_[index] =
         BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x, share_);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
-  } else if (node.type == OpType::kConv && (blocks.y || bf16)) {
+  } else if (node.type == OpType::kConv && (blocks.x || blocks.y || bf16)) {
     BlockedConvForward(node, blocks, precision, inputs, outputs);
   } else if (bf16) {
     Bf16GemmForward(node, inputs, outputs);
@@ -199,11 +232,20 @@ bool GraphPass::Makes(ValueId id) const {
   return id >= 0 && Index(id) < current_.size() && current_[Index(id)] == &owned_[Index(id)];
 }
 
-const Tensor& GraphPass::Output(ValueId id) const {
+void GraphPass::CheckMade(ValueId id) const {
   if (!has_forward_ || !Makes(id)) {
     Fail(name_, "value {} was not made by a forward pass of these nodes", id);
   }
-  return *Find(id, /*blocked=*/false);
+}
+
+const Tensor& GraphPass::Output(ValueId id, bool blocked) const {
+  CheckMade(id);
+  return *Find(id, blocked);
+}
+
+bool GraphPass::LiesInBlocks(ValueId id) const {
+  CheckMade(id);
+  return blocked_[Index(id)];
 }
 
 // Walks the nodes backwards; gradients of activations live only while they are needed.
@@ -214,7 +256,8 @@ class GraphPass::BackwardPass {
     FindNeeded(parameter_grads);
   }
 
-  void Start(ValueId id, const Tensor& gradient) {
+  void Start(ValueId id, const LaidOut& given) {
+    const Tensor& gradient = *given.tensor;
     if (!pass_.Makes(id)) {
       Fail(pass_.name_, "a gradient is given for value {}, which these nodes do not make", id);
     }
@@ -224,10 +267,11 @@ class GraphPass::BackwardPass {
            pass_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
     }
     if (!needed_[Index(id)]) return;
-    if (pass_.blocked_[Index(id)]) {
-      ToChannelBlocks(gradient, gradients_.Start(id, gradient.shape()));
-    } else {
+    const bool blocked = pass_.blocked_[Index(id)];
+    if (blocked == given.blocked) {
       gradients_.Lend(id, gradient);
+    } else {
+      Convert(gradient, blocked, gradients_.Start(id, gradient.shape()));
     }
   }
 
@@ -320,7 +364,8 @@ class GraphPass::BackwardPass {
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
                                       grad_inputs, blocks.x, pass_.share_);
-    } else if (node.type == OpType::kConv && (blocks.y || precision == Precision::kBf16)) {
+    } else if (node.type == OpType::kConv &&
+               (blocks.x || blocks.y || precision == Precision::kBf16)) {
       BlockedConvBackward(node, blocks, precision, inputs, grad_outputs, grad_inputs);
     } else if (precision == Precision::kBf16) {
       Bf16GemmBackward(node, inputs, grad_outputs, grad_inputs);
@@ -358,11 +403,11 @@ class GraphPass::BackwardPass {
   ActivationGradients gradients_;
 };
 
-void GraphPass::Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
+void GraphPass::Backward(const std::map<ValueId, LaidOut>& grad_outputs,
                          std::map<ValueId, Tensor>& parameter_grads) {
   if (!has_forward_) Fail(name_, "a backward pass needs a forward pass before it");
   BackwardPass pass(*this, parameter_grads);
-  for (const auto& [id, gradient] : grad_outputs) pass.Start(id, *gradient);
+  for (const auto& [id, gradient] : grad_outputs) pass.Start(id, gradient);
   for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
     pass.RunNode(*it);
   }

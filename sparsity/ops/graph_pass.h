@@ -27,13 +27,21 @@ struct BatchStatistics {
   Tensor variance;  // unbiased: of n values, Σ (x − mean)² / (n − 1)
 };
 
+/// An activation or its gradient, plain or in channel blocks.
+struct LaidOut {
+  LaidOut(const Tensor* t, bool in_blocks = false) : tensor(t), blocked(in_blocks) {}
+
+  const Tensor* tensor;
+  bool blocked;
+};
+
 class GraphPass {
  public:
   /// Keeps a reference: `graph` must outlive the pass. Its weights may change between calls.
   /// `nodes` are indices in topological order, `inputs` the activations that they read and do not
   /// make; `name` is where errors say that they happen. Every other operator computes as at
-  /// inference in both modes (Dropout passes its input on). In training activations may lie in
-  /// channel blocks (channel_blocks.h) within the pass; what it takes and gives is plain.
+  /// inference in both modes (Dropout passes its input on). Activations may lie in channel blocks
+  /// (channel_blocks.h) within the pass; what it takes and gives is plain.
   GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<ValueId> inputs,
             std::string name, BatchNormMode mode = BatchNormMode::kFrozen,
             Precision precision = Precision::kF32);
@@ -57,14 +65,18 @@ class GraphPass {
 
   /// An activation that was made in the last Forward, inner ones included. Not to be called by
   /// several threads at once.
-  const Tensor& Output(ValueId id) const;
+  const Tensor& Output(ValueId id) const { return Output(id, /*blocked=*/false); }
+  /// The same as it lies (see LiesInBlocks), or in the other layout.
+  const Tensor& Output(ValueId id, bool blocked) const;
+  /// Whether an activation of the last Forward was made in channel blocks.
+  bool LiesInBlocks(ValueId id) const;
 
   /// Gradients of Σ over `grad_outputs` of ⟨gradient, activation⟩, after a Forward. The keys of
   /// grad_outputs are activations that the nodes make (inner ones too). The keys of
   /// `parameter_grads` say what is wanted: parameters of the nodes, or inputs of the pass; their
   /// tensors are resized and overwritten, with zeros where nothing depends on them. Nothing else
   /// is computed. Throws Error naming the node that stands in the way without a gradient.
-  void Backward(const std::map<ValueId, const Tensor*>& grad_outputs,
+  void Backward(const std::map<ValueId, LaidOut>& grad_outputs,
                 std::map<ValueId, Tensor>& parameter_grads);
 
   /// Of the last Forward, in the order of the nodes; empty where batch norm is frozen.
@@ -79,10 +91,13 @@ class GraphPass {
 
   const Tensor* ParameterOf(ValueId id, const std::map<ValueId, const Tensor*>& overrides) const;
   void RunNode(int index);
-  NodeBlocks ChooseBlocks(const Node& node) const;
+  bool TakesBlocks() const;
+  std::vector<bool> FindFeedersOfDepthwise() const;
+  NodeBlocks ChooseBlocks(int index) const;
   const Tensor* Find(ValueId id, bool blocked) const;
   bool Trains(const Node& node) const;
   bool Makes(ValueId id) const;
+  void CheckMade(ValueId id) const;
 
   const Graph& graph_;
   std::vector<int> nodes_;
@@ -90,11 +105,13 @@ class GraphPass {
   std::string name_;
   BatchNormMode mode_;
   Precision precision_;
-  std::vector<Tensor> owned_;                       // by ValueId: activations made here
-  std::vector<const Tensor*> current_;              // by ValueId: everything the nodes read or make
-  std::vector<bool> blocked_;                       // by ValueId: lies in channel blocks
-  std::vector<NodeBlocks> node_blocks_;             // by node
-  std::vector<Precision> node_precision_;           // by node
+  std::vector<Tensor> owned_;              // by ValueId: activations made here
+  std::vector<const Tensor*> current_;     // by ValueId: everything the nodes read or make
+  std::vector<bool> blocked_;              // by ValueId: lies in channel blocks
+  std::vector<NodeBlocks> node_blocks_;    // by node
+  std::vector<Precision> node_precision_;  // by node
+  bool takes_blocks_;
+  std::vector<bool> feeds_depthwise_;               // by node
   mutable std::map<ValueId, Converted> converted_;  // activations in their other layout
   SpareTensors spare_;                              // of gradients of earlier passes
   std::map<int, BatchMoments> moments_;             // by node

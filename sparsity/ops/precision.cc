@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 
+#include "sparsity/base/error.h"
 #include "sparsity/ops/conv.h"
 #include "sparsity/ops/depthwise.h"
 #include "sparsity/ops/gemm.h"
@@ -29,6 +31,36 @@ bool IsWorthRounding(const ConvProblem& p, int64_t weights) {
 }
 
 }  // namespace
+
+Precision PrecisionOf(std::string_view word) {
+  return word == "bf16" ? Precision::kBf16 : Precision::kF32;
+}
+
+void CheckPrecision(Precision precision, std::string_view key) {
+  if (precision != Precision::kBf16) return;
+  const std::string obstacle = Bf16Obstacle();
+  if (obstacle.empty()) return;
+  FailUsage(key, "bf16 would be slower than f32 here: {}; use f32", obstacle);
+}
+
+std::string CountBf16Layers(const Graph& graph, const std::vector<Layer>& layers,
+                            const std::vector<Shape>& shapes) {
+  std::map<std::string, int64_t> reasons;
+  int64_t rounded = 0;
+  for (const Layer& layer : layers) {
+    std::vector<Shape> inputs;
+    for (const ValueId id : graph.node(layer.node).inputs) {
+      inputs.push_back(id == kNoValue ? Shape{0} : shapes[static_cast<size_t>(id)]);
+    }
+    const std::string reason = F32Reason(graph.node(layer.node), inputs);
+    ++(reason.empty() ? rounded : reasons[reason]);
+  }
+  std::string others;
+  for (const auto& [reason, count] : reasons) {
+    others += fmt::format("{}{} ({})", others.empty() ? "; f32: " : ", ", count, reason);
+  }
+  return fmt::format("{} of {} layers compute in bf16{}", rounded, layers.size(), others);
+}
 
 std::string F32Reason(const Node& node, OpShapes inputs) {
   std::optional<ConvProblem> problem;

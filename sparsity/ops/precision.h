@@ -2,8 +2,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "sparsity/graph/graph.h"
+#include "sparsity/graph/layers.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
@@ -16,6 +19,9 @@ enum class Precision {
   kBf16,
 };
 
+/// Of the word for it in a configuration, "f32" or "bf16".
+Precision PrecisionOf(std::string_view word);
+
 /// Why this machine has no bf16 arithmetic, or empty. Without it bf16 would be computed slower than
 /// f32, and is not.
 std::string Bf16Obstacle();
@@ -24,5 +30,13 @@ std::string Bf16Obstacle();
 /// shapes. Rounding costs a pass over everything that is read and written, which a layer of few
 /// multiply-adds does not win back.
 std::string F32Reason(const Node& node, OpShapes inputs);
+
+/// Throws a usage Error naming `key` when this machine does not compute in the precision.
+void CheckPrecision(Precision precision, std::string_view key);
+
+/// "7 of 9 layers compute in bf16; f32: 2 (depthwise)", of a pass of kBf16 with activations of
+/// these shapes (by ValueId).
+std::string CountBf16Layers(const Graph& graph, const std::vector<Layer>& layers,
+                            const std::vector<Shape>& shapes);
 
 }  // namespace sparsify

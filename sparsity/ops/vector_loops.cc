@@ -132,6 +132,23 @@ SPARSIFY_INLINE PlaneSums MomentsBody(const float* x, float origin, int64_t coun
   return SumBody(count, add, rest);
 }
 
+SPARSIFY_INLINE double DifferenceBody(const float* a, const float* b, int64_t count, float slope,
+                                      float* scaled) {
+  const auto add = [=](int64_t i, Doubles& /*sum*/, Doubles& square) {
+    const EightLanes x = *reinterpret_cast<const EightLanes*>(a + i);
+    const EightLanes y = *reinterpret_cast<const EightLanes*>(b + i);
+    const Doubles d = __builtin_convertvector(x, Doubles) - __builtin_convertvector(y, Doubles);
+    square += d * d;
+    if (scaled != nullptr) *reinterpret_cast<EightLanes*>(scaled + i) = slope * (x - y);
+  };
+  const auto rest = [=](int64_t i, PlaneSums& total) {
+    const double d = double{a[i]} - b[i];
+    total.square += d * d;
+    if (scaled != nullptr) scaled[i] = slope * (a[i] - b[i]);
+  };
+  return SumBody(count, add, rest).square;
+}
+
 // Adds add(row, half, …) over the rows to eight of each kind of sums, for both halves of the lanes.
 template <class Add>
 SPARSIFY_INLINE void LaneSumBody(int64_t rows, double* sums, double* squares, Add add) {
@@ -241,6 +258,7 @@ struct Loops {
   double (*plane_sum)(const float* x, int64_t count);
   double (*plane_dot)(const float* a, const float* b, int64_t count);
   PlaneSums (*plane_moments)(const float* x, float origin, int64_t count);
+  decltype(&DifferenceBody) plane_difference;
   decltype(&LaneMomentsBody) lane_moments;
   decltype(&LaneDotsBody) lane_dots;
   decltype(&ScaleLanesBody) scale_lanes;
@@ -272,6 +290,10 @@ struct Loops {
   TARGET PlaneSums PlaneMoments##NAME(const float* x, float origin, int64_t count) {              \
     return MomentsBody(x, origin, count);                                                         \
   }                                                                                               \
+  TARGET double PlaneDifference##NAME(const float* a, const float* b, int64_t count, float slope, \
+                                      float* scaled) {                                            \
+    return DifferenceBody(a, b, count, slope, scaled);                                            \
+  }                                                                                               \
   TARGET void LaneMoments##NAME(const float* x, const float* origin, int64_t rows, double* sums,  \
                                 double* squares) {                                                \
     LaneMomentsBody(x, origin, rows, sums, squares);                                              \
@@ -288,10 +310,19 @@ struct Loops {
                                  int64_t rows, float* y) {                                        \
     CombineLanesBody(planes, g, x, rows, y);                                                      \
   }                                                                                               \
-  constexpr Loops k##NAME = {#NAME,          Correlate##NAME,    Spread##NAME,                    \
-                             Dots##NAME,     CopyGrid##NAME,     PlaneSum##NAME,                  \
-                             PlaneDot##NAME, PlaneMoments##NAME, LaneMoments##NAME,               \
-                             LaneDots##NAME, ScaleLanes##NAME,   CombineLanes##NAME};
+  constexpr Loops k##NAME = {#NAME,                                                               \
+                             Correlate##NAME,                                                     \
+                             Spread##NAME,                                                        \
+                             Dots##NAME,                                                          \
+                             CopyGrid##NAME,                                                      \
+                             PlaneSum##NAME,                                                      \
+                             PlaneDot##NAME,                                                      \
+                             PlaneMoments##NAME,                                                  \
+                             PlaneDifference##NAME,                                               \
+                             LaneMoments##NAME,                                                   \
+                             LaneDots##NAME,                                                      \
+                             ScaleLanes##NAME,                                                    \
+                             CombineLanes##NAME};
 
 SPARSIFY_LOOPS(Plain, )
 #if SPARSIFY_HAS_TARGETS
@@ -361,6 +392,10 @@ double PlaneDot(const float* a, const float* b, int64_t count) {
 
 PlaneSums PlaneMoments(const float* x, float origin, int64_t count) {
   return Chosen().plane_moments(x, origin, count);
+}
+
+double PlaneDifference(const float* a, const float* b, int64_t count, float slope, float* scaled) {
+  return Chosen().plane_difference(a, b, count, slope, scaled);
 }
 
 void LaneMoments(const float* x, const float* origin, int64_t rows, double* sums, double* squares) {

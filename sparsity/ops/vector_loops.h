@@ -46,6 +46,10 @@ struct PlaneSums {
 /// Σ (x[i] − origin) and Σ (x[i] − origin)², in double; any count.
 PlaneSums PlaneMoments(const float* x, float origin, int64_t count);
 
+/// Σ (a[i] − b[i])², in double; any count. Unless `scaled` is null, scaled[i] = slope · (a[i] −
+/// b[i]).
+double PlaneDifference(const float* a, const float* b, int64_t count, float slope, float* scaled);
+
 /// Rows of kLanes floats, one a channel.
 inline constexpr int64_t kLanes = 16;
 /// sums[l] += Σ_r x[r, l] − origin[l] and squares[l] += Σ_r (x[r, l] − origin[l])², in double.

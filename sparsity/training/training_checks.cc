@@ -65,26 +65,10 @@ ValueId FirstChanged(const Graph& graph, const std::vector<Shape>& own,
   return graph.outputs[0].value;
 }
 
-// How many layers compute in bf16, and why the others do not.
 void NotePrecision(const TrainingTask& task, const TrainingOptions& options) {
   if (options.LayerPrecision() != Precision::kBf16) return;
   const std::vector<Shape> shapes = InferShapes(task.graph, options.batch, task.data.image_shape());
-  std::map<std::string, int64_t> reasons;
-  int64_t rounded = 0;
-  for (const Layer& layer : task.layers) {
-    std::vector<Shape> inputs;
-    for (const ValueId id : task.graph.node(layer.node).inputs) {
-      inputs.push_back(id == kNoValue ? Shape{0} : shapes[static_cast<size_t>(id)]);
-    }
-    const std::string reason = F32Reason(task.graph.node(layer.node), inputs);
-    ++(reason.empty() ? rounded : reasons[reason]);
-  }
-  std::string others;
-  for (const auto& [reason, count] : reasons) {
-    others += fmt::format("{}{} ({})", others.empty() ? "; f32: " : ", ", count, reason);
-  }
-  Note("{}: {} of {} layers compute in bf16{}", task.graph.name, rounded, task.layers.size(),
-       others);
+  Note("{}: {}", task.graph.name, CountBf16Layers(task.graph, task.layers, shapes));
 }
 
 // Where ranks take parts of a batch, networks must take any number of images.
@@ -119,7 +103,7 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   if (task.rule != nullptr && task.sparsity.size() != task.layers.size()) {
     Fail("training", "{} sparsities given for {} layers", task.sparsity.size(), task.layers.size());
   }
-  CheckPrecision(options);
+  CheckPrecision(options.LayerPrecision(), "training.precision");
   const Shape scores = ScoresShape(task.graph, task.data, options.batch);
   CheckTeacher(task, options, scores);
   CheckRanks(task, options);
@@ -154,13 +138,6 @@ void CheckResolution(const Graph& graph, const Shape& image) {
   FailUsage(kKey, "{} does not take images of {}×{}: node \"{}\" gives {} then instead of {}; {}",
             graph.name, image[1], image[2], graph.node(graph.Producer(changed)).name,
             other[i].ToString(), own[i].ToString(), kRemedy);
-}
-
-void CheckPrecision(const TrainingOptions& options) {
-  if (options.LayerPrecision() != Precision::kBf16) return;
-  const std::string obstacle = Bf16Obstacle();
-  if (obstacle.empty()) return;
-  FailUsage("training.precision", "bf16 would be slower than f32 here: {}; use f32", obstacle);
 }
 
 bool AllFinite(const Tensor& tensor) {

@@ -22,9 +22,6 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options);
 /// the scores that it gives for images of its own size for images of `image` (C×H×W) too.
 void CheckResolution(const Graph& graph, const Shape& image);
 
-/// Throws a usage Error when this machine does not compute in the precision that is asked for.
-void CheckPrecision(const TrainingOptions& options);
-
 /// Whether nothing is NaN or infinite. On all threads, at the speed of memory.
 bool AllFinite(const Tensor& tensor);
 

@@ -57,9 +57,7 @@ struct TrainingOptions {
   /// together. Train calls it.
   void Check() const;
   OptimizerOptions Optimizer() const;
-  Precision LayerPrecision() const {
-    return precision == "bf16" ? Precision::kBf16 : Precision::kF32;
-  }
+  Precision LayerPrecision() const { return PrecisionOf(precision); }
   /// "64 images", with their size where it is not the network's own.
   std::string ImagesText() const;
   /// Learning rate at `step` of `steps`. A warm-up that is as long as the run or longer ends with

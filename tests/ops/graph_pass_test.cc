@@ -9,6 +9,7 @@
 
 #include "sparsity/ops/infer_shapes.h"
 #include "sparsity/ops/interpreter.h"
+#include "sparsity/ops/vector_loops.h"
 #include "tests/reference/conv.h"
 #include "tests/reference/elementwise.h"
 #include "tests/reference/linear.h"
@@ -24,6 +25,7 @@ namespace {
 using reference::Array;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::MessageOf;
 using testing::RandomTensor;
 using testing::ToArray;
@@ -53,7 +55,10 @@ Array ReferenceNode(const Node& node, const std::vector<const Array*>& in, Batch
     case OpType::kRelu:
       return map([](double x) { return std::max(x, 0.0); });
     case OpType::kClip:
-      return map([](double x) { return std::clamp(x, 0.0, 6.0); });
+      return map([&](double x) {
+        return std::clamp(x, node.attributes.Float("min", -1e300),
+                          node.attributes.Float("max", 1e300));
+      });
     case OpType::kHardSwish:
       return map(reference::HardSwish);
     case OpType::kHardSigmoid:
@@ -157,9 +162,9 @@ struct Problem {
   GraphPass Pass() const { return {graph, part.nodes, part.inputs, "part", mode}; }
   std::map<ValueId, const Tensor*> Inputs() const { return Pointers(false); }
   std::map<ValueId, const Tensor*> Parameters() const { return Pointers(true); }
-  std::map<ValueId, const Tensor*> Gradients() const {
-    std::map<ValueId, const Tensor*> result;
-    for (const auto& [id, tensor] : gradients) result[id] = &tensor;
+  std::map<ValueId, LaidOut> Gradients() const {
+    std::map<ValueId, LaidOut> result;
+    for (const auto& [id, tensor] : gradients) result.emplace(id, &tensor);
     return result;
   }
   std::map<ValueId, const Tensor*> Pointers(bool parameters) const {
@@ -284,6 +289,64 @@ Graph NetWithAndWithoutBlocks() {
   const ValueId flat = b.Op(OpType::kFlatten, "flatten", {gated}, {{"axis", int64_t{1}}});
   const ValueId direct = b.Op(OpType::kFlatten, "direct", {down}, {{"axis", int64_t{1}}});
   return b.Finish({b.Linear("fc", flat, 288, 4), b.Linear("head", direct, 288, 3)});
+}
+
+// Channels that fill blocks in the middle only, as between MobileNetV2's residual sums; folded.
+Graph InvertedBottleneck() {
+  testing::GraphBuilder b("inverted");
+  const auto clip = [&](const std::string& name, ValueId x) {
+    return b.Op(OpType::kClip, name, {x}, {{"min", 0.0}, {"max", 1.0}});
+  };
+  const ValueId x = b.Input({3, 8, 8});
+  const ValueId stem = b.Relu("stem.relu", b.Conv("stem", x, 3, 24, 3, 2, 1, true));
+  const ValueId wide = clip("wide.clip", b.Conv("wide", stem, 24, 32, 1, 1, 1, true));
+  const ValueId deep = clip("deep.clip", b.Conv("deep", wide, 32, 32, 3, 1, 32, true));
+  const ValueId narrow = b.Conv("narrow", deep, 32, 24, 1, 1, 1, true);
+  const ValueId sum = b.Op(OpType::kAdd, "sum", {stem, narrow});
+  const ValueId last = b.Conv("last", sum, 24, 32, 1, 1, 1, true);
+  const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {last});
+  const ValueId flat = b.Op(OpType::kFlatten, "flatten", {pooled}, {{"axis", int64_t{1}}});
+  return b.Finish({b.Linear("fc", flat, 32, 4)});
+}
+
+bool HasBlockKernels() { return VectorTargets().back() == "Avx512"; }
+
+TEST(GraphPass, FrozenPassesTakeBlocksWhereADepthwiseConvolutionGains) {
+  const Problem p = Whole(InvertedBottleneck(), 9);
+  CheckGradients(p, 3);
+  GraphPass pass = p.Pass();
+  pass.Forward(p.Inputs(), p.Parameters());
+  std::vector<std::string> blocked;
+  for (const int index : p.part.nodes) {
+    const Node& node = p.graph.node(index);
+    if (pass.LiesInBlocks(node.outputs[0])) blocked.push_back(node.name);
+  }
+  if (HasBlockKernels()) {
+    EXPECT_THAT(blocked, ElementsAre("wide", "wide.clip", "deep", "deep.clip"));
+  } else {
+    EXPECT_THAT(blocked, IsEmpty());
+  }
+}
+
+TEST(GraphPass, TakesAndGivesActivationsAsTheyLie) {
+  Problem p = Whole(InvertedBottleneck(), 10);
+  const ValueId id = p.graph.FindValue("deep.clip.out");
+  const ValueId weight = p.graph.FindValue("wide.weight");
+  Random random(11);
+  const Tensor gradient = RandomTensor(random, {1, 32, 4, 4});
+  GraphPass pass = p.Pass();
+  pass.Forward(p.Inputs(), p.Parameters());
+  const Tensor& plain = pass.Output(id);
+  Tensor blocked;
+  ToChannelBlocks(plain, blocked);
+  EXPECT_TRUE(testing::Same(pass.Output(id, true), blocked));
+  std::map<ValueId, Tensor> expected = {{weight, Tensor()}};
+  pass.Backward({{id, &gradient}}, expected);
+  ToChannelBlocks(gradient, blocked);
+  std::map<ValueId, Tensor> made = {{weight, Tensor()}};
+  pass.Backward({{id, LaidOut(&blocked, true)}}, made);
+  EXPECT_GT(made.at(weight).size() - CountZeros(made.at(weight)), 0);
+  EXPECT_TRUE(testing::Same(made.at(weight), expected.at(weight)));
 }
 
 TEST(GraphPass, GradientsThroughEveryLayoutAgreeWithDifferences) {

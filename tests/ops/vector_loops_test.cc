@@ -115,6 +115,27 @@ TEST_P(VectorLoopsTest, PlaneSumsOfAnyLength) {
   }
 }
 
+TEST_P(VectorLoopsTest, PlaneDifferenceWithItsGradient) {
+  Random random(8);
+  for (const int64_t count : {0, 1, 15, 16, 33, 1000}) {
+    SCOPED_TRACE(count);
+    const Tensor a = RandomTensor(random, {count + 1});
+    const Tensor b = RandomTensor(random, {count + 1});
+    std::vector<float> scaled(static_cast<size_t>(count + 2), -9);
+    std::vector<float> expected = scaled;
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const double difference = double{a[i + 1]} - b[i + 1];
+      sum += difference * difference;
+      expected[static_cast<size_t>(i + 1)] = 0.5F * (a[i + 1] - b[i + 1]);
+    }
+    EXPECT_NEAR(PlaneDifference(a.data() + 1, b.data() + 1, count, 0.5F, nullptr), sum, 1e-11);
+    EXPECT_NEAR(PlaneDifference(a.data() + 1, b.data() + 1, count, 0.5F, scaled.data() + 1), sum,
+                1e-11);
+    EXPECT_EQ(scaled, expected);
+  }
+}
+
 TEST_P(VectorLoopsTest, LanesSumEachChannel) {
   constexpr int64_t kRows = 7;
   Random random(6);
