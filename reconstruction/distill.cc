@@ -11,6 +11,7 @@
 
 #include "reconstruction/distillation_batches.h"
 #include "reconstruction/distillation_objective.h"
+#include "reconstruction/distillation_state.h"
 #include "reconstruction/distillation_targets.h"
 #include "reconstruction/phase_timer.h"
 #include "reconstruction/relative_adam.h"
@@ -42,9 +43,11 @@ std::string Variation(const DistillOptions& options) {
 
 class Distillation {
  public:
-  Distillation(const RepairTask& task, const DistillOptions& options, DistillationTargets targets)
+  Distillation(const RepairTask& task, const DistillOptions& options, const PolishResume& resume,
+               DistillationTargets targets)
       : task_(task),
         options_(options),
+        resume_(resume),
         least_(std::max<int64_t>(1, task.student.inputs[0].shape[0])),
         batches_(task.calibration,
                  {options.batch, options.augment, options.min_area, options.mixup}, least_,
@@ -63,6 +66,8 @@ class Distillation {
   double HeldBackLoss(const std::map<ValueId, const Tensor*>& parameters);
   std::map<ValueId, Tensor> Blend(double share) const;
   std::map<ValueId, Tensor> BestBlend(RepairedUnit& unit);
+  int64_t Restore();
+  void Offer(int64_t steps, bool last) const;
   double Step(int64_t step);
   std::string Train(int64_t& steps);
   void Announce() const;
@@ -70,6 +75,7 @@ class Distillation {
 
   const RepairTask& task_;
   const DistillOptions& options_;
+  const PolishResume& resume_;
   const int64_t least_;  // images that the network takes: its own batch size, or 1
   DistillationBatches batches_;
   DistillationObjective objective_;
@@ -175,6 +181,25 @@ std::map<ValueId, Tensor> Distillation::BestBlend(RepairedUnit& unit) {
   return best;
 }
 
+// How many steps an earlier call has taken.
+int64_t Distillation::Restore() {
+  if (!resume_.start) return 0;
+  const TrainingState& start = *resume_.start;
+  const std::string obstacle = RestorePolish(task_.student, start, options_.max_count, optimiser_);
+  if (!obstacle.empty()) {
+    Warn("{}: polish: the state of an earlier run is of another one, {}; begins anew", task_.title,
+         obstacle);
+    return 0;
+  }
+  Note("{}: polish: goes on behind step {} of an earlier run", task_.title, start.step);
+  return start.step;
+}
+
+void Distillation::Offer(int64_t steps, bool last) const {
+  if (!resume_.offer) return;
+  resume_.offer([&] { return StateOfPolish(task_.student, optimiser_, steps); }, last);
+}
+
 // One step of the optimiser; the loss before it.
 double Distillation::Step(int64_t step) {
   {
@@ -189,20 +214,28 @@ double Distillation::Step(int64_t step) {
   return loss;
 }
 
-// All steps, and how many were taken; why they ended before the last one, or empty.
+// All steps that `steps` lack, and how many there are then; why they ended before the last one, or
+// empty.
 std::string Distillation::Train(int64_t& steps) {
   std::optional<Progress> progress;
-  if (!IsSilent()) progress.emplace(task_.title + ": polish", options_.max_count);
+  if (!IsSilent()) progress.emplace(task_.title + ": polish", options_.max_count - steps);
   const int64_t interval = std::max<int64_t>(1, options_.max_count / 10);
   double sum = 0;
-  for (int64_t step = 0; step < options_.max_count; ++step) {
-    const double loss = Step(step);
+  for (int64_t step = steps; step < options_.max_count; ++step) {
+    double loss = 0;
+    try {
+      loss = Step(step);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInterrupted) Offer(step, true);
+      throw;
+    }
     if (!std::isfinite(loss)) {
       return fmt::format("stopped early: the loss is {} at step {}; lower weight_lr", loss,
                          step + 1);
     }
     sum += loss;
     steps = step + 1;
+    Offer(steps, false);
     if (progress) progress->Advance();
     if (IsSilent() || (step + 1) % interval != 0) continue;
     Verbose("{}: polish: step {}, loss {:.4f} over {} steps", task_.title, step + 1,
@@ -241,6 +274,7 @@ RepairedUnit Distillation::Run() {
     Fail("polish", "the loss is {} before the first step; an activation of the network overflows",
          unit.loss_before);
   }
+  unit.steps = Restore();
   const std::string early_end = Train(unit.steps);
   std::map<ValueId, Tensor> best = BestBlend(unit);
   if (!best.empty()) {
@@ -275,7 +309,8 @@ double DistillStepSize(const DistillOptions& options, int64_t step) {
   return options.weight_lr * 0.5 * (1 + std::cos(turn)) * rise;
 }
 
-RepairResult Distill(const RepairTask& task, const DistillOptions& options) {
+RepairResult Distill(const RepairTask& task, const DistillOptions& options,
+                     const PolishResume& resume) {
   const auto start = Clock::now();
   if (options.logits_weight == 0 && options.block_weight == 0) {
     FailUsage("reconstruction.polish",
@@ -291,7 +326,7 @@ RepairResult Distill(const RepairTask& task, const DistillOptions& options) {
     unit.unrepaired = obstacle;
     if (!task.title.empty()) Warn("{}: no polish: {}", task.title, obstacle);
   } else {
-    Distillation distillation(task, options, std::move(targets));
+    Distillation distillation(task, options, resume, std::move(targets));
     unit = distillation.Run();
     result.seconds = distillation.Seconds();
   }

@@ -13,13 +13,27 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 
 #include "reconstruction/reconstruction_options.h"
 #include "reconstruction/repair.h"
+#include "sparsity/training/training_state.h"
 
 namespace sparsify {
 
 using DistillOptions = PolishOptions;
+
+/// How a polish outlives an interruption.
+struct PolishResume {
+  /// What an earlier call with the same task and options left. What does not fit is said, and the
+  /// polish begins anew.
+  std::optional<TrainingState> start = {};
+  /// Called after every step, `last` on an interruption. `state` makes what `start` can be; a
+  /// polish that goes on from it gives the same result to the bit, on as many threads. May be
+  /// empty.
+  std::function<void(const std::function<TrainingState()>& state, bool last)> offer = {};
+};
 
 /// Takes options.max_count steps of Adam (relative_adam.h), each on options.batch images drawn
 /// without repetition from the calibration set, and writes the result into task.student; masks
@@ -32,15 +46,15 @@ using DistillOptions = PolishOptions;
 /// al., "Robust fine-tuning of zero-shot models", CVPR 2022); when that is no less than before, the
 /// student stays as it was. Both are said. A repair that was fitted to these images before would
 /// look better on them than it is: give it the others. One unit, "polish", has that loss before and
-/// after. task.finished and on_finished are not used: a polish that was interrupted has changed
-/// nothing, and gives the same result when begun again.
+/// after. task.finished and on_finished are not used; `resume` stands in for them.
 ///
 /// Each thread keeps the activations of both networks for DistillationObjective::kPart images.
 ///
 /// An operator without gradient leaves the student as it is, with the reason in `unrepaired`.
 /// Throws Error when the graphs do not belong together, when both weights of the loss are 0, on
 /// fewer than two images, and when the loss is not finite before the first step.
-RepairResult Distill(const RepairTask& task, const DistillOptions& options);
+RepairResult Distill(const RepairTask& task, const DistillOptions& options,
+                     const PolishResume& resume = {});
 
 /// Step size at `step` (from 0): weight_lr · ½(1 + cos(π step / max_count)), over the first
 /// warm_up steps times (step + 1) / warm_up.

@@ -23,6 +23,12 @@ void RelativeAdam::Add(ValueId id, Tensor start, std::vector<double> scales, con
   states_.insert_or_assign(id, std::move(state));
 }
 
+void RelativeAdam::Restore(ValueId id, const Tensor& parameter, const Tensor& mean,
+                           const Tensor& square, int64_t steps) {
+  states_.at(id).adam.Restore(mean, square, steps);
+  parameters_.at(id) = parameter;
+}
+
 void RelativeAdam::Step(const std::map<ValueId, Tensor>& gradients, double lr) {
   std::vector<ValueId> ids;
   for (const auto& [id, parameter] : parameters_) ids.push_back(id);

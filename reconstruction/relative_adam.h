@@ -26,6 +26,13 @@ class RelativeAdam {
   /// The same for every thread count.
   void Step(const std::map<ValueId, Tensor>& gradients, double lr);
 
+  /// Parameter `id`, added before, goes on where that of another optimiser was after `steps` steps.
+  /// Throws Error when sizes differ.
+  void Restore(ValueId id, const Tensor& parameter, const Tensor& mean, const Tensor& square,
+               int64_t steps);
+
+  /// The moments of a parameter.
+  const Adam& adam(ValueId id) const { return states_.at(id).adam; }
   /// The parameters as they are now.
   const std::map<ValueId, Tensor>& parameters() const { return parameters_; }
 

@@ -76,6 +76,26 @@ PartialState ParseState(const std::string& text, const std::string& path) {
 
 }  // namespace
 
+void SaveClock::Save(bool force, std::string_view loss, const std::function<void()>& write) {
+  constexpr double kShare = 20;
+  if (failed_ || (!force && SecondsSince(last_) < kShare * cost_)) return;
+  const auto start = Clock::now();
+  try {
+    write();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInterrupted) throw;
+    Warn("{}; {}", error.what(), loss);
+    failed_ = true;
+  }
+  last_ = Clock::now();
+  cost_ = SecondsSince(start);
+}
+
+PartialLevel::PartialLevel(std::string path) : path_(std::move(path)) {
+  constexpr std::string_view kEnding = ".h5";
+  polish_path_ = path_.substr(0, path_.size() - kEnding.size()) + ".polish.h5";
+}
+
 PartialState PartialLevel::Restore(Checkpoint& checkpoint) const {
   if (!std::filesystem::exists(path_)) return {};
   try {
@@ -91,24 +111,33 @@ PartialState PartialLevel::Restore(Checkpoint& checkpoint) const {
 }
 
 void PartialLevel::Save(const Checkpoint& checkpoint, const PartialState& partial, bool force) {
-  constexpr double kShare = 20;
-  if (failed_ || (!force && SecondsSince(last_) < kShare * cost_)) return;
-  const auto start = Clock::now();
-  Checkpoint state;
-  state.graph = checkpoint.graph;
-  state.masks = checkpoint.masks;
-  state.configuration = StateText(partial);
-  try {
+  clock_.Save(force, "the repair goes on, but could not be resumed within this level", [&] {
+    Checkpoint state;
+    state.graph = checkpoint.graph;
+    state.masks = checkpoint.masks;
+    state.configuration = StateText(partial);
     SaveCheckpoint(state, path_);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kInterrupted) throw;
-    Warn("{}; the repair goes on, but could not be resumed within this level", error.what());
-    failed_ = true;
-  }
-  last_ = Clock::now();
-  cost_ = SecondsSince(start);
+  });
 }
 
-void PartialLevel::Remove() const { RemoveFile(path_); }
+std::optional<TrainingState> PartialLevel::RestorePolish() const {
+  if (!std::filesystem::exists(polish_path_)) return std::nullopt;
+  try {
+    return LoadTrainingState(polish_path_);
+  } catch (const Error& error) {
+    Warn("{}; this level is polished from the beginning", error.what());
+    return std::nullopt;
+  }
+}
+
+void PartialLevel::SavePolish(const std::function<TrainingState()>& state, bool force) {
+  polish_clock_.Save(force, "the polish goes on, but could not be resumed",
+                     [&] { SaveTrainingState(state(), polish_path_); });
+}
+
+void PartialLevel::Remove() const {
+  RemoveFile(path_);
+  RemoveFile(polish_path_);
+}
 
 }  // namespace sparsify

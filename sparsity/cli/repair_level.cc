@@ -216,7 +216,11 @@ class LevelRepair {
   }
 
   std::vector<RepairedUnit> Polish(std::vector<RepairedUnit> units) {
-    RepairResult result = Distill(Task(calibration_, "polish"), *sparsity_.reconstruction->polish);
+    PolishResume resume;
+    resume.start = partial_.RestorePolish();
+    resume.offer = [this](const auto& state, bool last) { partial_.SavePolish(state, last); };
+    RepairResult result =
+        Distill(Task(calibration_, "polish"), *sparsity_.reconstruction->polish, resume);
     clock_.Add("polish", result.seconds);
     units.insert(units.end(), result.units.begin(), result.units.end());
     return units;

@@ -58,6 +58,31 @@ TEST(PartialLevel, NothingOrADamagedFileMeansFromTheBeginning) {
   EXPECT_EQ(PartialLevel(folder.Path("plain.h5")).Restore(checkpoint).finished, 0);
 }
 
+TEST(PartialLevel, KeepsAPolishBesideTheRepair) {
+  const TestFolder folder;
+  const LogCapture log;
+  PartialLevel partial(folder.Path("p.h5"));
+  EXPECT_FALSE(partial.RestorePolish());
+  TrainingState state;
+  state.step = 12;
+  state.parameters["conv.weight"] = Tensor(Shape{2, 1, 3, 3});
+  state.parameters["conv.weight"][4] = 3;
+  partial.SavePolish([&] { return state; });  // too soon
+  EXPECT_FALSE(partial.RestorePolish());
+  partial.SavePolish([&] { return state; }, true);
+  const auto restored = PartialLevel(folder.Path("p.h5")).RestorePolish();
+  ASSERT_TRUE(restored);
+  EXPECT_EQ(restored->step, 12);
+  EXPECT_EQ(restored->parameters.at("conv.weight")[4], 3);
+  Checkpoint checkpoint = Sample();
+  EXPECT_EQ(partial.Restore(checkpoint).finished, 0);  // of the repair there is none
+  WriteFileAtomically(folder.Path("p.polish.h5"), "no state");
+  EXPECT_FALSE(partial.RestorePolish());
+  EXPECT_TRUE(log.Contains("this level is polished from the beginning"));
+  partial.Remove();
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("p.polish.h5")));
+}
+
 TEST(PartialLevel, SavesRarelyUnlessForced) {
   const TestFolder folder;
   PartialLevel partial(folder.Path("p.h5"));

@@ -191,6 +191,86 @@ TEST(Distill, IsTheSameAgainWithTheSameSeed) {
   EXPECT_FALSE(testing::Same(first.student.value(id).data, third.student.value(id).data));
 }
 
+struct Stop {};
+
+// The state after `steps` steps of a polish that ends there.
+TrainingState Interrupted(int64_t steps) {
+  Case c(BottleneckNet());
+  TrainingState state;
+  PolishResume resume;
+  resume.offer = [&](const std::function<TrainingState()>& now, bool last) {
+    EXPECT_FALSE(last);
+    state = now();
+    if (state.step == steps) throw Stop();
+  };
+  EXPECT_THROW(Distill({c.student, c.teacher, c.masks, c.layers, c.calibration, c.seed, "p"},
+                       Short(8), resume),
+               Stop);
+  EXPECT_EQ(state.step, steps);
+  return state;
+}
+
+TEST(Distill, GoesOnWhereItWasInterrupted) {
+  Case whole(BottleneckNet());
+  const RepairResult expected = whole.Run(Short(8));
+  for (const int64_t steps : {1, 5, 8}) {
+    Case c(BottleneckNet());
+    const LogCapture log;
+    const RepairResult result =
+        Distill({c.student, c.teacher, c.masks, c.layers, c.calibration, c.seed, "p"}, Short(8),
+                {Interrupted(steps), {}});
+    EXPECT_TRUE(
+        log.Contains(fmt::format("p: polish: goes on behind step {} of an earlier run", steps)));
+    ExpectEqualParameters(c.student, whole.student);
+    EXPECT_EQ(result.units[0].steps, 8);
+    EXPECT_EQ(result.units[0].loss_before, expected.units[0].loss_before);
+    EXPECT_EQ(result.units[0].loss_after, expected.units[0].loss_after);
+  }
+}
+
+TEST(Distill, AStateOfAnotherPolishIsLeftAlone) {
+  Case whole(BottleneckNet());
+  whole.Run(Short(8));
+  TrainingState other = Interrupted(5);
+  other.parameters.erase(other.parameters.begin());
+  TrainingState longer = Interrupted(5);
+  longer.step = 9;
+  for (const TrainingState& state : {other, longer}) {
+    Case c(BottleneckNet());
+    const LogCapture log;
+    Distill({c.student, c.teacher, c.masks, c.layers, c.calibration, c.seed, "p"}, Short(8),
+            {state, {}});
+    EXPECT_TRUE(log.Contains("p: polish: the state of an earlier run is of another one"));
+    ExpectEqualParameters(c.student, whole.student);
+  }
+}
+
+// Of its three layers conv1 has enough multiply-adds for bf16.
+Graph WideNet() {
+  testing::GraphBuilder b("wide");
+  const ValueId x = b.Relu("relu0", b.Conv("conv0", b.Input({3, 12, 12}), 3, 32, 1, 1, 1, true));
+  const ValueId y = b.Relu("relu1", b.Conv("conv1", x, 32, 64, 3, 1, 1, true));
+  const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {y});
+  return b.Finish({b.Linear("fc", b.Op(OpType::kFlatten, "flat", {pooled}), 64, 10)});
+}
+
+TEST(Distill, LearnsInBf16) {
+  if (!Bf16Obstacle().empty()) GTEST_SKIP() << Bf16Obstacle();
+  Case f32(WideNet(), {3, 12, 12});
+  Case bf16(WideNet(), {3, 12, 12});
+  DistillOptions options = Short(30);
+  const RepairedUnit expected = f32.Run(options).units[0];
+  options.precision = "bf16";
+  const LogCapture log;
+  const RepairedUnit unit = bf16.Run(options, "p").units[0];
+  EXPECT_TRUE(log.Contains("p: polish: 1 of 3 layers compute in bf16"));
+  EXPECT_LT(expected.loss_after, 0.5 * expected.loss_before);
+  // Roundings of 2^-9 of each factor; the losses are means over thousands of outputs.
+  EXPECT_NE(unit.loss_before, expected.loss_before);
+  EXPECT_NEAR(unit.loss_before, expected.loss_before, 0.05 * expected.loss_before);
+  EXPECT_NEAR(unit.loss_after, expected.loss_after, 0.1 * expected.loss_before);
+}
+
 TEST(Distill, KeepsTheStartWhenTheImagesHeldBackGotWorse) {
   Case c(BottleneckNet());
   const Graph start = c.student;
