@@ -1,6 +1,7 @@
 #include "sparsity/ops/add_mul.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/broadcast.h"
@@ -24,11 +25,10 @@ void CombineRow(const float* a, int64_t a_step, const float* b, int64_t b_step, 
   }
 }
 
+// y = f(a, b), both broadcast to the shape of y.
 template <class F>
-void Combine(OpInputs inputs, OpOutputs outputs, F f) {
-  const Tensor& a = *inputs[0];
-  const Tensor& b = *inputs[1];
-  const BroadcastPlan plan = PlanBroadcast(a.shape(), b.shape(), outputs[0]->shape());
+void Combine(const Tensor& a, const Tensor& b, Tensor& y, F f) {
+  const BroadcastPlan plan = PlanBroadcast(a.shape(), b.shape(), y.shape());
   const int64_t length = plan.RowLength();
   const int64_t rows = plan.RowCount();
   const int64_t pieces = (length + kChunk - 1) / kChunk;           // of a long row
@@ -43,7 +43,7 @@ void Combine(OpInputs inputs, OpOutputs outputs, F f) {
     for (int64_t row = first; row < std::min(rows, first + together); ++row) {
       const auto start = plan.Row(row);
       CombineRow(a.data() + start.a + begin * a_step, a_step, b.data() + start.b + begin * b_step,
-                 b_step, count, outputs[0]->data() + row * length + begin, f);
+                 b_step, count, y.data() + row * length + begin, f);
     }
   });
 }
@@ -75,6 +75,9 @@ void AddRowGradient(const Operand& operand, const float* grad_y, const float* fa
 
 void OperandGradient(const BroadcastPlan& plan, const Operand& operand, const Tensor& grad_y,
                      Tensor& grad) {
+  if (operand.factor != nullptr && grad.shape() == grad_y.shape()) {  // not broadcast
+    return Combine(grad_y, *operand.factor, grad, std::multiplies<float>());
+  }
   grad.Fill(0);
   const int64_t length = plan.RowLength();
   const int64_t rows = plan.RowCount();
@@ -108,11 +111,11 @@ std::vector<Shape> BroadcastOutputShapes(const Node& node, OpShapes inputs) {
 }
 
 void AddForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
-  Combine(inputs, outputs, [](float a, float b) { return a + b; });
+  Combine(*inputs[0], *inputs[1], *outputs[0], std::plus<float>());
 }
 
 void MulForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
-  Combine(inputs, outputs, [](float a, float b) { return a * b; });
+  Combine(*inputs[0], *inputs[1], *outputs[0], std::multiplies<float>());
 }
 
 void AddBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,

@@ -35,6 +35,19 @@ void BiasGradient(const Tensor& grad_y, bool blocked, Tensor& grad_bias) {
   });
 }
 
+// The gradient of 5×5 weights has no fast kernel on blocks.
+void DepthwiseGradientsOnBlocks(const ConvProblem& problem, const Tensor& x, const float* w,
+                                const Tensor& grad_y, float* grad_x, float* grad_w) {
+  const bool fast = grad_w == nullptr || OnednnGradWeightTakesBlocks(problem);
+  OnednnConvGradients(problem, x.data(), w, grad_y.data(), grad_x, fast ? grad_w : nullptr);
+  if (fast) return;
+  Tensor plain_x;
+  Tensor plain_grad_y;
+  FromChannelBlocks(x, plain_x);
+  FromChannelBlocks(grad_y, plain_grad_y);
+  DepthwiseGradWeight(problem, plain_x.data(), plain_grad_y.data(), grad_w);
+}
+
 }  // namespace
 
 ConvProblem ResolveConv(const Node& node, const Shape& input, const Shape& weight, bool has_bias) {
@@ -96,7 +109,7 @@ NodeBlocks ChooseConvBlocks(const Node& node, const Shape& input, const Shape& w
     if (!y_fits && !around.x_is_blocked) return {};
   }
   if (!problem.x_blocked && !problem.y_blocked) return {};
-  if (!OnednnConvTakesBlocks(problem)) return {};
+  if (!OnednnConvTakesBlocks(problem) || !OnednnGradWeightTakesBlocks(problem)) return {};
   return {problem.x_blocked, problem.y_blocked};
 }
 
@@ -123,11 +136,13 @@ void BlockedConvBackward(const Node& node, const NodeBlocks& blocks, Precision p
   const Tensor& grad_y = *grad_outputs[0];
   float* grad_x = grad_inputs[0] == nullptr ? nullptr : grad_inputs[0]->data();
   float* grad_w = grad_inputs[1] == nullptr ? nullptr : grad_inputs[1]->data();
-  if (IsDepthwise(problem) && !blocks.x) {
+  if (!IsDepthwise(problem)) {
+    OnednnConvGradients(problem, x, w, grad_y.data(), grad_x, grad_w);
+  } else if (blocks.x) {
+    DepthwiseGradientsOnBlocks(problem, *inputs[0], w, grad_y, grad_x, grad_w);
+  } else {
     if (grad_x != nullptr) DepthwiseGradInput(problem, w, grad_y.data(), grad_x);
     if (grad_w != nullptr) DepthwiseGradWeight(problem, x, grad_y.data(), grad_w);
-  } else {
-    OnednnConvGradients(problem, x, w, grad_y.data(), grad_x, grad_w);
   }
   if (HasInput(node, 2) && grad_inputs[2] != nullptr) {
     BiasGradient(grad_y, blocks.y, *grad_inputs[2]);

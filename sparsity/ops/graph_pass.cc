@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
-#include "sparsity/ops/conv.h"
-#include "sparsity/ops/gemm.h"
+#include "sparsity/ops/node_blocks.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
@@ -29,24 +28,6 @@ bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
       return true;
     default:
       return IsSumOfAlike(node, values);
-  }
-}
-
-// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
-bool KeepsLayout(OpType type) {
-  switch (type) {
-    case OpType::kBatchNormalization:
-    case OpType::kRelu:
-    case OpType::kClip:
-    case OpType::kSigmoid:
-    case OpType::kHardSigmoid:
-    case OpType::kHardSwish:
-    case OpType::kSiLU:
-    case OpType::kIdentity:
-    case OpType::kDropout:
-      return true;
-    default:
-      return false;
   }
 }
 
@@ -109,8 +90,13 @@ std::vector<bool> GraphPass::FindFeedersOfDepthwise() const {
     const bool is_depthwise = node.type == OpType::kConv && node.attributes.Int("group", 1) > 1 &&
                               graph_.value(node.inputs[1]).data.shape().rank() == 4 &&
                               graph_.value(node.inputs[1]).data.shape()[1] == 1;
-    if (is_depthwise || (KeepsLayout(node.type) && feeds[static_cast<size_t>(*it)])) {
+    const bool keeps = KeepsLayout(node.type) || node.type == OpType::kMul;
+    if (is_depthwise) {
       is_read[Index(node.inputs[0])] = true;
+    } else if (keeps && feeds[static_cast<size_t>(*it)]) {
+      for (const ValueId id : node.inputs) {
+        if (id != kNoValue) is_read[Index(id)] = true;
+      }
     }
   }
   return feeds;
@@ -164,21 +150,12 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   has_forward_ = true;
 }
 
-NodeBlocks GraphPass::ChooseBlocks(int index) const {
+NodeBlocks GraphPass::ChooseBlocks(int index, const std::vector<Shape>& shapes) const {
   const Node& node = graph_.node(index);
   if (!takes_blocks_ || node.inputs.empty() || node.inputs[0] == kNoValue) return {};
-  const bool lies = blocked_[Index(node.inputs[0])];
-  if (KeepsLayout(node.type)) return {lies, lies};
-  if (node.type == OpType::kConv) {
-    return ChooseConvBlocks(node, current_[Index(node.inputs[0])]->shape(),
-                            current_[Index(node.inputs[1])]->shape(),
-                            {lies, feeds_depthwise_[static_cast<size_t>(index)]});
-  }
-  if (IsSumOfAlike(node, current_)) {
-    const bool either = lies || blocked_[Index(node.inputs[1])];
-    return {either, either};
-  }
-  return {};
+  std::vector<bool> lies;
+  for (const ValueId id : node.inputs) lies.push_back(id != kNoValue && blocked_[Index(id)]);
+  return ChooseNodeBlocks(node, shapes, lies, feeds_depthwise_[static_cast<size_t>(index)]);
 }
 
 // The value in one of its layouts. A parameter has only one.
@@ -197,7 +174,7 @@ void GraphPass::RunNode(int index) {
     shapes.push_back(id == kNoValue ? Shape{0} : current_[Index(id)]->shape());
   }
   const auto made = OutputShapes(node, shapes);
-  const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(index);
+  const NodeBlocks blocks = node_blocks_[static_cast<size_t>(index)] = ChooseBlocks(index, shapes);
   const bool bf16 = precision_ == Precision::kBf16 && F32Reason(node, shapes).empty();
   const Precision precision = node_precision_[static_cast<size_t>(index)] =
       bf16 ? Precision::kBf16 : Precision::kF32;
@@ -219,12 +196,8 @@ void GraphPass::RunNode(int index) {
     const BatchMoments& moments = moments_[index] =
         BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x, share_);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
-  } else if (node.type == OpType::kConv && (blocks.x || blocks.y || bf16)) {
-    BlockedConvForward(node, blocks, precision, inputs, outputs);
-  } else if (bf16) {
-    Bf16GemmForward(node, inputs, outputs);
   } else {
-    sparsify::Forward(node, inputs, outputs);
+    LaidOutForward(node, blocks, precision, inputs, outputs);
   }
 }
 
@@ -364,13 +337,8 @@ class GraphPass::BackwardPass {
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
                                       grad_inputs, blocks.x, pass_.share_);
-    } else if (node.type == OpType::kConv &&
-               (blocks.x || blocks.y || precision == Precision::kBf16)) {
-      BlockedConvBackward(node, blocks, precision, inputs, grad_outputs, grad_inputs);
-    } else if (precision == Precision::kBf16) {
-      Bf16GemmBackward(node, inputs, grad_outputs, grad_inputs);
     } else {
-      sparsify::Backward(node, inputs, outputs, grad_outputs, grad_inputs);
+      LaidOutBackward(node, blocks, precision, inputs, outputs, grad_outputs, grad_inputs);
     }
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;

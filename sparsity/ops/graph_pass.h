@@ -93,7 +93,7 @@ class GraphPass {
   void RunNode(int index);
   bool TakesBlocks() const;
   std::vector<bool> FindFeedersOfDepthwise() const;
-  NodeBlocks ChooseBlocks(int index) const;
+  NodeBlocks ChooseBlocks(int index, const std::vector<Shape>& shapes) const;
   const Tensor* Find(ValueId id, bool blocked) const;
   bool Trains(const Node& node) const;
   bool Makes(ValueId id) const;

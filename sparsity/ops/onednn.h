@@ -27,8 +27,10 @@ struct ConvProblem {
   auto operator<=>(const ConvProblem&) const = default;
 };
 
-/// Whether there are fast kernels for the problem with the activations that are blocked in it.
+/// Whether there are fast kernels for the problem and the gradient of its input, with the
+/// activations that are blocked in it; and for the gradient of the weights.
 bool OnednnConvTakesBlocks(const ConvProblem& problem);
+bool OnednnGradWeightTakesBlocks(const ConvProblem& problem);
 
 /// Whether this machine has bf16 kernels for the problem (whose bf16 is set) and its gradients that
 /// use its fastest bf16 instructions.

@@ -201,8 +201,15 @@ ConvProblem WithoutBias(ConvProblem problem) {
 bool FindBlockedKernels(const ConvProblem& p) {
   try {
     const Terms t(p);
-    return IsFast(DescribeInference(p, t)) && IsFast(DescribeGradWeight(t)) &&
-           (!p.x_blocked || IsFast(DescribeGradInput(t)));
+    return IsFast(DescribeInference(p, t)) && (!p.x_blocked || IsFast(DescribeGradInput(t)));
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
+bool FindBlockedGradWeight(const ConvProblem& p) {
+  try {
+    return IsFast(DescribeGradWeight(Terms(p)));
   } catch (const dnnl::error&) {
     return false;
   }
@@ -259,6 +266,11 @@ std::string Bf16Obstacle() {
 bool OnednnConvTakesBlocks(const ConvProblem& problem) {
   static Known known;
   return known.Find(problem, FindBlockedKernels);
+}
+
+bool OnednnGradWeightTakesBlocks(const ConvProblem& problem) {
+  static Known known;
+  return known.Find(problem, FindBlockedGradWeight);
 }
 
 bool OnednnHasBf16Kernels(const ConvProblem& problem) {

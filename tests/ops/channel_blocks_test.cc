@@ -79,6 +79,7 @@ TEST(ChannelBlocks, AreChosenWhereConvolutionsGainByThem) {
   EXPECT_EQ(choose({2, 16, 8, 8}, {24, 16, 1, 1}, {!kLies, kFeeds}), neither);
   // Groups.
   EXPECT_EQ(choose({2, 32, 8, 8}, {32, 1, 3, 3}, {kLies}), both);
+  EXPECT_EQ(choose({2, 32, 8, 8}, {32, 1, 5, 5}, {kLies}), both);
   EXPECT_EQ(choose({2, 32, 8, 8}, {32, 1, 3, 3}, {}), neither);
   EXPECT_EQ(choose({2, 24, 8, 8}, {24, 1, 3, 3}, {}), neither);
   EXPECT_EQ(choose({2, 32, 8, 8}, {32, 16, 3, 3}, {kLies}), neither);
@@ -127,6 +128,7 @@ TEST(ChannelBlocks, ConvolutionsAndGradientsAreThePlainOnes) {
   CompareConv({2, 32, 6, 6}, {24, 32, 1, 1}, {true, false});
   CompareConv({2, 16, 6, 6}, {24, 16, 3, 3}, {true, false});
   CompareConv({3, 48, 9, 7}, {48, 1, 3, 3}, {true, true});
+  CompareConv({2, 32, 9, 7}, {32, 1, 5, 5}, {true, true});
 }
 
 }  // namespace

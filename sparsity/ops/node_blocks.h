@@ -1,0 +1,28 @@
+// Which operators compute on channel blocks (channel_blocks.h), and those that do.
+#pragma once
+
+#include <vector>
+
+#include "sparsity/ops/channel_blocks.h"
+#include "sparsity/ops/op.h"
+#include "sparsity/ops/precision.h"
+
+namespace sparsify {
+
+/// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
+bool KeepsLayout(OpType type);
+
+/// The fastest way for a node with inputs of these shapes, of which those lie in blocks that
+/// `lies` says, and whose output a depthwise convolution reads or not (ConvSurroundings).
+NodeBlocks ChooseNodeBlocks(const Node& node, OpShapes inputs, const std::vector<bool>& lies,
+                            bool feeds_depthwise);
+
+/// Forward and Backward (op.h) with activations and their gradients laid out like that, in f32 or,
+/// for nodes without a F32Reason, bf16. Batch norm in training is not among them.
+void LaidOutForward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                    OpInputs inputs, OpOutputs outputs);
+void LaidOutBackward(const Node& node, const NodeBlocks& blocks, Precision precision,
+                     OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
+                     OpOutputs grad_inputs);
+
+}  // namespace sparsify
