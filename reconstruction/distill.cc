@@ -20,6 +20,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/progress.h"
 #include "sparsity/base/text.h"
+#include "sparsity/graph/hash_graph.h"
 #include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
@@ -57,6 +58,8 @@ class Distillation {
                     options.LayerPrecision()}) {}
 
   RepairedUnit Run();
+  /// Seconds of this polish so far, those of the call that it goes on from included.
+  double Elapsed() const { return earlier_ + SecondsSince(start_); }
   std::map<std::string, double> Seconds() const;
 
  private:
@@ -82,6 +85,9 @@ class Distillation {
   RelativeAdam optimiser_;
   std::map<ValueId, const Tensor*> parameters_;  // the optimiser's
   std::map<ValueId, Tensor> gradients_;
+  std::string origin_;  // the student's hash
+  double earlier_ = 0;  // seconds of the call that this one goes on from
+  const Clock::time_point start_ = Clock::now();
   Batch held_back_;
   Batch batch_;
   std::map<std::string, double> seconds_;
@@ -183,21 +189,32 @@ std::map<ValueId, Tensor> Distillation::BestBlend(RepairedUnit& unit) {
 
 // How many steps an earlier call has taken.
 int64_t Distillation::Restore() {
+  if (resume_.start || resume_.offer) origin_ = HashGraph(task_.student);
   if (!resume_.start) return 0;
   const TrainingState& start = *resume_.start;
-  const std::string obstacle = RestorePolish(task_.student, start, options_.max_count, optimiser_);
+  const std::string obstacle =
+      RestorePolish(task_.student, origin_, start, options_.max_count, optimiser_);
   if (!obstacle.empty()) {
-    Warn("{}: polish: the state of an earlier run is of another one, {}; begins anew", task_.title,
-         obstacle);
+    if (!IsSilent()) {
+      Warn("{}: polish: the state of an earlier run is of another polish: {}; begins anew",
+           task_.title, obstacle);
+    }
     return 0;
   }
-  Note("{}: polish: goes on behind step {} of an earlier run", task_.title, start.step);
+  earlier_ = start.since_row.seconds;
+  if (!IsSilent())
+    Note("{}: polish: goes on behind step {} of an earlier run", task_.title, start.step);
   return start.step;
 }
 
 void Distillation::Offer(int64_t steps, bool last) const {
   if (!resume_.offer) return;
-  resume_.offer([&] { return StateOfPolish(task_.student, optimiser_, steps); }, last);
+  const auto state = [&] {
+    TrainingState made = StateOfPolish(task_.student, origin_, optimiser_, steps);
+    made.since_row.seconds = Elapsed();
+    return made;
+  };
+  resume_.offer(state, last);
 }
 
 // One step of the optimiser; the loss before it.
@@ -221,6 +238,7 @@ std::string Distillation::Train(int64_t& steps) {
   if (!IsSilent()) progress.emplace(task_.title + ": polish", options_.max_count - steps);
   const int64_t interval = std::max<int64_t>(1, options_.max_count / 10);
   double sum = 0;
+  int64_t summed = 0;
   for (int64_t step = steps; step < options_.max_count; ++step) {
     double loss = 0;
     try {
@@ -234,12 +252,14 @@ std::string Distillation::Train(int64_t& steps) {
                          step + 1);
     }
     sum += loss;
+    ++summed;
     steps = step + 1;
     Offer(steps, false);
     if (progress) progress->Advance();
     if (IsSilent() || (step + 1) % interval != 0) continue;
     Verbose("{}: polish: step {}, loss {:.4f} over {} steps", task_.title, step + 1,
-            std::exchange(sum, 0) / static_cast<double>(interval), interval);
+            std::exchange(sum, 0) / static_cast<double>(summed), summed);
+    summed = 0;
   }
   return "";
 }
@@ -253,9 +273,8 @@ void Distillation::Announce() const {
       Variation(options_), batches_.held_back().size(), task_.layers.size(),
       objective_.blocks().size());
   if (options_.LayerPrecision() == Precision::kBf16) {
-    const int64_t part = least_ > 1 ? least_ : DistillationObjective::kPart;
-    Note("{}: polish: {}", task_.title,
-         CountBf16Layers(task_.student, task_.layers, InferShapes(task_.student, part)));
+    const std::vector<Shape> shapes = InferShapes(task_.student, objective_.PartSize());
+    Note("{}: polish: {}", task_.title, CountBf16Layers(task_.student, task_.layers, shapes));
   }
   if (batches_.batch() != options_.batch) {
     Note("{}: polish: batch {} instead of {}, a multiple of the network's own {}", task_.title,
@@ -276,6 +295,7 @@ RepairedUnit Distillation::Run() {
   }
   unit.steps = Restore();
   const std::string early_end = Train(unit.steps);
+  Offer(unit.steps, true);
   std::map<ValueId, Tensor> best = BestBlend(unit);
   if (!best.empty()) {
     for (auto& [id, tensor] : best) task_.student.mutable_value(id).data = std::move(tensor);
@@ -311,12 +331,11 @@ double DistillStepSize(const DistillOptions& options, int64_t step) {
 
 RepairResult Distill(const RepairTask& task, const DistillOptions& options,
                      const PolishResume& resume) {
-  const auto start = Clock::now();
   if (options.logits_weight == 0 && options.block_weight == 0) {
     FailUsage("reconstruction.polish",
               "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
   }
-  CheckPrecision(options.LayerPrecision(), "reconstruction.polish.precision");
+  CheckPrecision(options.LayerPrecision(), "sparsity.reconstruction.polish.precision");
   DistillationTargets targets = FindTargets(task.student, task.teacher, task.layers);
   RepairResult result;
   RepairedUnit unit;
@@ -328,9 +347,9 @@ RepairResult Distill(const RepairTask& task, const DistillOptions& options,
   } else {
     Distillation distillation(task, options, resume, std::move(targets));
     unit = distillation.Run();
+    unit.seconds = distillation.Elapsed();
     result.seconds = distillation.Seconds();
   }
-  unit.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!task.title.empty() && unit.unrepaired.empty()) {
     Note("{}: polish: loss on the images held back {:.4f} → {:.4f} in {}", task.title,
          unit.loss_before, unit.loss_after, FormatSeconds(unit.seconds));

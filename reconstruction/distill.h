@@ -26,12 +26,12 @@ using DistillOptions = PolishOptions;
 
 /// How a polish outlives an interruption.
 struct PolishResume {
-  /// What an earlier call with the same task and options left. What does not fit is said, and the
-  /// polish begins anew.
+  /// What an earlier call with the same task and options left. If it began with other weights that
+  /// is said, and the polish begins anew.
   std::optional<TrainingState> start = {};
-  /// Called after every step, `last` on an interruption. `state` makes what `start` can be; a
-  /// polish that goes on from it gives the same result to the bit, on as many threads. May be
-  /// empty.
+  /// Called after every step, `last` after the last one and on an interruption. `state` makes what
+  /// `start` can be; a polish that goes on from it gives the same result to the bit, on as many
+  /// threads. May be empty.
   std::function<void(const std::function<TrainingState()>& state, bool last)> offer = {};
 };
 

@@ -41,7 +41,7 @@ DistillationObjective::DistillationObjective(const Graph& student, const Graph& 
 template <class Body>
 size_t DistillationObjective::ForParts(const Tensor& images, const Body& body) {
   const int64_t count = images.shape()[0];
-  const int64_t size = fixed_batch_ > 0 ? fixed_batch_ : kPart;
+  const int64_t size = PartSize();
   const int64_t used = fixed_batch_ > 0 ? count / size * size : count;
   const int64_t parts = (used + size - 1) / size;
   const int64_t workers = std::min<int64_t>(Threads(), parts);

@@ -31,6 +31,9 @@ class DistillationObjective {
                         const std::vector<Layer>& layers, DistillationTargets targets,
                         const Options& options);
 
+  /// Images of a part of a batch: kPart, or what the network takes.
+  int64_t PartSize() const { return fixed_batch_ > 0 ? fixed_batch_ : kPart; }
+
   /// Runs the teacher on `images` for the variances that divide squared errors; outputs that are
   /// constant are dropped. Must come first. Returns how the outputs of each layer spread.
   std::vector<Spread> Measure(const Tensor& images);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <vector>
+
 namespace sparsify {
 namespace {
 
@@ -17,8 +20,10 @@ const Tensor* Find(const std::map<std::string, Tensor>& tensors, const std::stri
 
 }  // namespace
 
-TrainingState StateOfPolish(const Graph& student, const RelativeAdam& optimiser, int64_t steps) {
+TrainingState StateOfPolish(const Graph& student, const std::string& origin,
+                            const RelativeAdam& optimiser, int64_t steps) {
   TrainingState state;
+  state.origin = origin;
   state.step = steps;
   for (const auto& [id, parameter] : optimiser.parameters()) {
     const std::string& name = student.value(id).name;
@@ -30,8 +35,9 @@ TrainingState StateOfPolish(const Graph& student, const RelativeAdam& optimiser,
   return state;
 }
 
-std::string RestorePolish(const Graph& student, const TrainingState& state, int64_t max_count,
-                          RelativeAdam& optimiser) {
+std::string RestorePolish(const Graph& student, const std::string& origin,
+                          const TrainingState& state, int64_t max_count, RelativeAdam& optimiser) {
+  if (state.origin != origin) return "it began with other weights";
   if (state.step > max_count) return fmt::format("it has {} steps of {}", state.step, max_count);
   for (const auto& [id, parameter] : optimiser.parameters()) {
     const std::string& name = student.value(id).name;

@@ -17,6 +17,7 @@ namespace {
 /// A PartialState as text: the units' members one list each.
 struct StoredState {
   std::optional<int64_t> finished;
+  bool repaired = false;
   std::vector<std::string> names;
   std::vector<double> before;
   std::vector<double> after;
@@ -28,6 +29,7 @@ struct StoredState {
 
   void VisitFields(OptionVisitor& v) {
     v.Field("finished_units", finished, {.min = 0}, "number of units");
+    v.Field("repaired", repaired, "whether only the polish is missing");
     v.Field("names", names, "of the units");
     v.Field("before", before, "errors");
     v.Field("after", after, "errors");
@@ -42,6 +44,7 @@ struct StoredState {
 std::string StateText(const PartialState& state) {
   StoredState stored;
   stored.finished = state.finished;
+  stored.repaired = state.repaired;
   for (const RepairedUnit& unit : state.units) {
     stored.names.push_back(unit.name);
     stored.before.push_back(unit.loss_before);
@@ -65,7 +68,7 @@ PartialState ParseState(const std::string& text, const std::string& path) {
         stored.seconds.size(), stored.remarks.size(), stored.unrepaired.size()}) {
     if (size != count) Fail(path, "lists of {} and {} units", count, size);
   }
-  PartialState state = {*stored.finished, {}};
+  PartialState state = {*stored.finished, {}, stored.repaired};
   for (size_t i = 0; i < count; ++i) {
     state.units.push_back({stored.names[i], stored.before[i], stored.after[i], stored.steps[i],
                            stored.samples[i], stored.seconds[i], stored.remarks[i],
@@ -135,9 +138,11 @@ void PartialLevel::SavePolish(const std::function<TrainingState()>& state, bool 
                      [&] { SaveTrainingState(state(), polish_path_); });
 }
 
+void PartialLevel::RemovePolish() const { RemoveFile(polish_path_); }
+
 void PartialLevel::Remove() const {
   RemoveFile(path_);
-  RemoveFile(polish_path_);
+  RemovePolish();
 }
 
 }  // namespace sparsify

@@ -19,6 +19,7 @@ namespace sparsify {
 struct PartialState {
   int64_t finished = 0;             // units
   std::vector<RepairedUnit> units;  // what happened to them
+  bool repaired = false;            // all of them, and only the polish is missing
 };
 
 /// When to write a state that is made again and again: not so often that writing takes more than a
@@ -51,6 +52,7 @@ class PartialLevel {
   /// The same of the polish that comes after the repair: its state beside that of the level.
   std::optional<TrainingState> RestorePolish() const;
   void SavePolish(const std::function<TrainingState()>& state, bool force = false);
+  void RemovePolish() const;
 
   /// When the level is finished.
   void Remove() const;

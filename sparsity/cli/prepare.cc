@@ -231,7 +231,8 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
   if (config.training) PrepareTraining(document, run);
   const auto& repair = config.sparsity.reconstruction;
   if (Repairs(config) && repair->polish) {
-    CheckPrecision(repair->polish->LayerPrecision(), "reconstruction.polish.precision");
+    CheckPrecision(repair->polish->LayerPrecision(),
+                   document.Where("sparsity.reconstruction.polish.precision"));
   }
   if (Repairs(config) || run.MeasuresCurves() || run.LearnsSparsities()) {
     auto& images = Repairs(config) ? run.calibration : run.measuring;

@@ -140,7 +140,16 @@ class LevelRepair {
         seed_(static_cast<uint64_t>(run.config.seed)) {}
 
   std::vector<RepairedUnit> Run(PartialState state) {
+    if (!state.repaired) Repair(state);
+    if (!sparsity_.reconstruction->polish) return state.units;
+    return Polish(std::move(state.units));
+  }
+
+ private:
+  /// The method, behind what `state` has.
+  void Repair(PartialState& state) {
     const auto start = std::chrono::steady_clock::now();
+    partial_.RemovePolish();  // of another repair
     if (state.finished > 0) {
       Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_),
            state.finished);
@@ -160,12 +169,11 @@ class LevelRepair {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     NoteRepair(percent_, state.units, seconds.count());
     clock_.Add("repair", result.seconds);
-    if (!sparsity_.reconstruction->polish) return state.units;
-    partial_.Save(student_, state, true);
-    return Polish(std::move(state.units));
+    layers_ = LayersOf(student_.graph);  // some have a bias now
+    state.repaired = true;
+    if (sparsity_.reconstruction->polish) partial_.Save(student_, state, true);
   }
 
- private:
   RepairTask Task(const Dataset& calibration, std::string_view title) {
     return {.student = student_.graph,
             .teacher = teacher_,
@@ -199,9 +207,10 @@ class LevelRepair {
     return result;
   }
 
-  /// What the layers' outputs lack of the dense network's mean and deviation. Done again it changes
-  /// nothing, so that it need not be resumed within.
+  /// What the layers' outputs lack of the dense network's mean and deviation. Done again on layers
+  /// that were corrected it changes little, so that it need not be resumed within.
   RepairResult CorrectStatistics(const Dataset& calibration) {
+    layers_ = LayersOf(student_.graph);
     LayerRepairOptions options = LayerOptions(sparsity_);
     options.method = LayerMethod::kStatistics;
     RepairResult result = RepairLayers(Task(calibration, "statistics"), options);
@@ -231,7 +240,7 @@ class LevelRepair {
   Checkpoint& student_;
   PartialLevel partial_;
   PhaseClock& clock_;
-  const std::vector<Layer> layers_;
+  std::vector<Layer> layers_;
   const Graph& teacher_;
   const Dataset& calibration_;
   const uint64_t seed_;

@@ -42,14 +42,27 @@ void MapGradient(OpInputs inputs, OpInputs grad_outputs, OpOutputs grad_inputs, 
 
 }  // namespace
 
+void ValueRange::Limit(float* x, int64_t count) const {
+  for (int64_t i = 0; i < count; ++i) {
+    const float raised = x[i] < low ? low : x[i];
+    x[i] = raised > high ? high : raised;
+  }
+}
+
+std::optional<ValueRange> RangeOf(const Node& node) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (node.type == OpType::kRelu) return ValueRange{0, static_cast<float>(kInfinity)};
+  if (node.type != OpType::kClip) return std::nullopt;
+  return ValueRange{static_cast<float>(node.attributes.Float("min", -kInfinity)),
+                    static_cast<float>(node.attributes.Float("max", kInfinity))};
+}
+
 void ReluForward(const Node& /*node*/, OpInputs inputs, OpOutputs outputs) {
   Map(inputs, outputs, [](float x) { return x < 0 ? 0.0F : x; });
 }
 
 void ClipForward(const Node& node, OpInputs inputs, OpOutputs outputs) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const auto low = static_cast<float>(node.attributes.Float("min", -kInfinity));
-  const auto high = static_cast<float>(node.attributes.Float("max", kInfinity));
+  const auto [low, high] = *RangeOf(node);
   Map(inputs, outputs, [low, high](float x) {
     const float raised = x < low ? low : x;
     return raised > high ? high : raised;
@@ -81,9 +94,7 @@ void ReluBackward(const Node& /*node*/, OpInputs inputs, OpInputs /*outputs*/,
 
 void ClipBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, OpInputs grad_outputs,
                   OpOutputs grad_inputs) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const auto low = static_cast<float>(node.attributes.Float("min", -kInfinity));
-  const auto high = static_cast<float>(node.attributes.Float("max", kInfinity));
+  const auto [low, high] = *RangeOf(node);
   MapGradient(inputs, grad_outputs, grad_inputs,
               [low, high](float x, float g) { return x > low && x < high ? g : 0.0F; });
 }

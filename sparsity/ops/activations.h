@@ -2,6 +2,8 @@
 // Clip's bounds are the attributes min and max; an absent one does not bound.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sparsity/ops/op.h"
@@ -9,6 +11,17 @@
 namespace sparsify {
 
 // Output shapes: SameShape (node_check.h).
+/// What an activation limits values to: low where x < low, high where x > high, else x itself (NaN
+/// too).
+struct ValueRange {
+  float low;
+  float high;
+
+  void Limit(float* x, int64_t count) const;
+};
+/// Of Relu and Clip; the others have none.
+std::optional<ValueRange> RangeOf(const Node& node);
+
 void ReluForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 void ClipForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 void SigmoidForward(const Node& node, OpInputs inputs, OpOutputs outputs);

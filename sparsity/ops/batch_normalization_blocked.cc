@@ -58,7 +58,7 @@ struct Blocks {
 }  // namespace
 
 void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, const BatchShare& share,
-                                    BatchMoments& moments, Tensor& y) {
+                                    const ValueRange* range, BatchMoments& moments, Tensor& y) {
   const Tensor& x = *inputs[0];
   const Blocks blocks(x);
   std::vector<float> origins;  // the first pixel: near the mean, squares lose nothing
@@ -82,6 +82,7 @@ void BatchNormalizationTrainBlocked(const Node& node, OpInputs inputs, const Bat
   blocks.ForAll([&](int64_t /*block*/, int64_t at, int64_t channel) {
     ScaleLanes(x.data() + at, slopes.data() + channel, shifts.data() + channel, blocks.area,
                y.data() + at);
+    if (range != nullptr) range->Limit(y.data() + at, blocks.area * kLanes);
   });
 }
 

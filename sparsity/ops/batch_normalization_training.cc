@@ -38,8 +38,8 @@ void Fill(const InputGradient& gradient, const float* x, const float* grad_y, in
   for (int64_t i = 0; i < count; ++i) grad_x[i] = a * grad_y[i] + (b * (x[i] - m) + c);
 }
 
-void TrainPlain(const Node& node, OpInputs inputs, const BatchShare& share, BatchMoments& moments,
-                Tensor& y) {
+void TrainPlain(const Node& node, OpInputs inputs, const BatchShare& share, const ValueRange* range,
+                BatchMoments& moments, Tensor& y) {
   const Tensor& x = *inputs[0];
   const Planes planes(x);
   std::vector<float> origins(static_cast<size_t>(planes.channels));
@@ -62,6 +62,7 @@ void TrainPlain(const Node& node, OpInputs inputs, const BatchShare& share, Batc
       const float* in = x.data() + at;
       float* out = y.data() + at;
       for (int64_t i = 0; i < planes.area; ++i) out[i] = in[i] * line.slope + line.shift;
+      if (range != nullptr) range->Limit(out, planes.area);
     });
   });
 }
@@ -93,14 +94,14 @@ void BackwardPlain(const Node& node, OpInputs inputs, const BatchShare& share,
 }  // namespace
 
 BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y, bool blocked,
-                                     const BatchShare& share) {
+                                     const BatchShare& share, const ValueRange* range) {
   const Planes planes(*inputs[0]);
   BatchMoments moments;
   moments.count = planes.Count();
   moments.mean.resize(static_cast<size_t>(planes.channels));
   moments.variance.resize(static_cast<size_t>(planes.channels));
   const auto train = blocked ? BatchNormalizationTrainBlocked : TrainPlain;
-  train(node, inputs, share, moments, y);
+  train(node, inputs, share, range, moments, y);
   return moments;
 }
 

@@ -3,6 +3,7 @@
 // Normalization", ICML 2015, algorithm 1).
 #pragma once
 
+#include "sparsity/ops/activations.h"
 #include "sparsity/ops/batch_moments.h"
 #include "sparsity/ops/op.h"
 
@@ -11,9 +12,11 @@ namespace sparsify {
 /// `inputs` are those of the node, of which running mean and variance are not read; `y` has the
 /// shape of x and is overwritten. Sums in double, the same for every thread count. Throws Error
 /// naming the node when a channel has a single value. `blocked`: x and y lie in channel blocks.
-/// Where x is a share of a batch the moments are those of the batch.
+/// Where x is a share of a batch the moments are those of the batch. `range` (may be null) limits
+/// y, as the activation behind would.
 BatchMoments BatchNormalizationTrain(const Node& node, OpInputs inputs, Tensor& y,
-                                     bool blocked = false, const BatchShare& share = {});
+                                     bool blocked = false, const BatchShare& share = {},
+                                     const ValueRange* range = nullptr);
 
 /// Full gradients of x, scale and bias (null: not wanted), moments included, that of x where
 /// grad_y lies if it is the same tensor; `inputs` and

@@ -41,8 +41,8 @@ void DepthwiseGradientsOnBlocks(const ConvProblem& problem, const Tensor& x, con
   const bool fast = grad_w == nullptr || OnednnGradWeightTakesBlocks(problem);
   OnednnConvGradients(problem, x.data(), w, grad_y.data(), grad_x, fast ? grad_w : nullptr);
   if (fast) return;
-  Tensor plain_x;
-  Tensor plain_grad_y;
+  thread_local Tensor plain_x;  // kept: fresh memory costs as much as the gradient
+  thread_local Tensor plain_grad_y;
   FromChannelBlocks(x, plain_x);
   FromChannelBlocks(grad_y, plain_grad_y);
   DepthwiseGradWeight(problem, plain_x.data(), plain_grad_y.data(), grad_w);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sparsity/base/error.h"
+#include "sparsity/ops/activations.h"
 #include "sparsity/ops/node_blocks.h"
 #include "sparsity/ops/op.h"
 
@@ -31,6 +32,14 @@ bool PassesOn(const Node& node, const std::vector<const Tensor*>& values) {
   }
 }
 
+// One channel in and out a group, and not dilated, for which there are no kernels on blocks.
+bool IsLikelyDepthwise(const Node& node, const Tensor& weight) {
+  const Shape& shape = weight.shape();
+  return shape.rank() == 4 && shape[1] == 1 && shape[0] > 1 &&
+         shape[0] == node.attributes.Int("group", 1) &&
+         node.attributes.Ints("dilations", {1, 1}) == std::vector<int64_t>{1, 1};
+}
+
 void Convert(const Tensor& from, bool to_blocks, Tensor& to) {
   if (to_blocks) {
     ToChannelBlocks(from, to);
@@ -55,7 +64,13 @@ GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<Val
       node_blocks_(graph.nodes().size()),
       node_precision_(graph.nodes().size(), Precision::kF32),
       takes_blocks_(TakesBlocks()),
-      feeds_depthwise_(FindFeedersOfDepthwise()) {}
+      joined_(graph.nodes().size(), -1),
+      is_joined_(graph.nodes().size(), false),
+      stored_(graph.values().size()),
+      feeds_depthwise_(FindFeedersOfDepthwise()) {
+  std::iota(stored_.begin(), stored_.end(), 0);
+  if (mode_ == BatchNormMode::kTraining) JoinActivations();
+}
 
 GraphPass GraphPass::WholeNetwork(const Graph& graph, BatchNormMode mode, Precision precision) {
   std::vector<int> nodes(graph.nodes().size());
@@ -76,6 +91,25 @@ bool GraphPass::TakesBlocks() const {
          (count(OpType::kConv) > 1 && count(OpType::kBatchNormalization) == 0);
 }
 
+// A batch norm writes what the Relu or Clip makes that alone reads it: the gradient of these
+// depends on their output as on their input.
+void GraphPass::JoinActivations() {
+  const auto is_output = [&](ValueId id) {
+    return std::ranges::any_of(graph_.outputs, [id](const Port& port) { return port.value == id; });
+  };
+  for (const int index : nodes_) {
+    const Node& node = graph_.node(index);
+    if (node.type != OpType::kBatchNormalization || is_output(node.outputs[0])) continue;
+    const std::vector<int> readers = graph_.Consumers(node.outputs[0]);
+    if (readers.size() != 1 || std::ranges::find(nodes_, readers[0]) == nodes_.end()) continue;
+    const Node& reader = graph_.node(readers[0]);
+    if (!RangeOf(reader)) continue;
+    joined_[static_cast<size_t>(index)] = readers[0];
+    is_joined_[static_cast<size_t>(readers[0])] = true;
+    stored_[Index(node.outputs[0])] = reader.outputs[0];
+  }
+}
+
 // Whether a depthwise convolution reads what the node makes, or what is computed from it without
 // leaving the layout.
 std::vector<bool> GraphPass::FindFeedersOfDepthwise() const {
@@ -87,9 +121,8 @@ std::vector<bool> GraphPass::FindFeedersOfDepthwise() const {
       if (id != kNoValue && is_read[Index(id)]) feeds[static_cast<size_t>(*it)] = true;
     }
     if (node.inputs.empty() || node.inputs[0] == kNoValue) continue;
-    const bool is_depthwise = node.type == OpType::kConv && node.attributes.Int("group", 1) > 1 &&
-                              graph_.value(node.inputs[1]).data.shape().rank() == 4 &&
-                              graph_.value(node.inputs[1]).data.shape()[1] == 1;
+    const bool is_depthwise =
+        node.type == OpType::kConv && IsLikelyDepthwise(node, graph_.value(node.inputs[1]).data);
     const bool keeps = KeepsLayout(node.type) || node.type == OpType::kMul;
     if (is_depthwise) {
       is_read[Index(node.inputs[0])] = true;
@@ -124,6 +157,7 @@ void GraphPass::Forward(const std::map<ValueId, const Tensor*>& inputs,
   batch_statistics_.clear();
   std::fill(current_.begin(), current_.end(), nullptr);
   std::fill(blocked_.begin(), blocked_.end(), false);
+  std::erase_if(converted_, [](const auto& entry) { return !entry.second.is_valid; });  // unused
   for (auto& [id, converted] : converted_) converted.is_valid = false;
   for (const auto& [id, tensor] : overrides) {
     if (!graph_.value(id).is_parameter) {
@@ -154,8 +188,13 @@ NodeBlocks GraphPass::ChooseBlocks(int index, const std::vector<Shape>& shapes) 
   const Node& node = graph_.node(index);
   if (!takes_blocks_ || node.inputs.empty() || node.inputs[0] == kNoValue) return {};
   std::vector<bool> lies;
-  for (const ValueId id : node.inputs) lies.push_back(id != kNoValue && blocked_[Index(id)]);
-  return ChooseNodeBlocks(node, shapes, lies, feeds_depthwise_[static_cast<size_t>(index)]);
+  bool has_parameter = false;
+  for (const ValueId id : node.inputs) {
+    lies.push_back(id != kNoValue && blocked_[Index(id)]);
+    has_parameter = has_parameter || (id != kNoValue && graph_.value(id).is_parameter);
+  }
+  return ChooseNodeBlocks(node, shapes, lies, has_parameter,
+                          feeds_depthwise_[static_cast<size_t>(index)]);
 }
 
 // The value in one of its layouts. A parameter has only one.
@@ -163,12 +202,18 @@ const Tensor* GraphPass::Find(ValueId id, bool blocked) const {
   const Tensor* tensor = current_[Index(id)];
   if (blocked == blocked_[Index(id)] || graph_.value(id).is_parameter) return tensor;
   Converted& other = converted_[id];
-  if (!std::exchange(other.is_valid, true)) Convert(*tensor, blocked, other.tensor);
+  if (!other.is_valid) Convert(*tensor, blocked, other.tensor);
+  other.is_valid = true;
   return &other.tensor;
 }
 
 void GraphPass::RunNode(int index) {
   const Node& node = graph_.node(index);
+  if (is_joined_[static_cast<size_t>(index)]) {
+    const bool lies = blocked_[Index(node.outputs[0])];
+    node_blocks_[static_cast<size_t>(index)] = {lies, lies};
+    return;
+  }
   std::vector<Shape> shapes;
   for (const ValueId id : node.inputs) {
     shapes.push_back(id == kNoValue ? Shape{0} : current_[Index(id)]->shape());
@@ -179,22 +224,29 @@ void GraphPass::RunNode(int index) {
   const Precision precision = node_precision_[static_cast<size_t>(index)] =
       bf16 ? Precision::kBf16 : Precision::kF32;
   std::vector<const Tensor*> inputs;
-  for (const ValueId id : node.inputs) {
-    inputs.push_back(id == kNoValue ? nullptr : Find(id, blocks.x));
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId id = node.inputs[i];
+    inputs.push_back(id == kNoValue ? nullptr : Find(id, blocks.x && LiesAsX(node, i)));
   }
   std::vector<Tensor> unnamed(made.size());  // outputs that nothing asks for
   std::vector<Tensor*> outputs;
   for (size_t i = 0; i < made.size(); ++i) {
     const bool named = i < node.outputs.size() && node.outputs[i] != kNoValue;
-    Tensor& tensor = named ? owned_[Index(node.outputs[i])] : unnamed[i];
+    const ValueId stored = named ? stored_[Index(node.outputs[i])] : kNoValue;
+    Tensor& tensor = named ? owned_[Index(stored)] : unnamed[i];
     tensor.Resize(made[i]);
-    if (named) current_[Index(node.outputs[i])] = &tensor;
-    if (named) blocked_[Index(node.outputs[i])] = blocks.y;
     outputs.push_back(&tensor);
+    if (!named) continue;
+    for (const ValueId id : {node.outputs[i], stored}) {
+      current_[Index(id)] = &tensor;
+      blocked_[Index(id)] = blocks.y;
+    }
   }
   if (Trains(node)) {
-    const BatchMoments& moments = moments_[index] =
-        BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x, share_);
+    const int activation = joined_[static_cast<size_t>(index)];
+    const auto range = activation < 0 ? std::nullopt : RangeOf(graph_.node(activation));
+    const BatchMoments& moments = moments_[index] = BatchNormalizationTrain(
+        node, inputs, *outputs[0], blocks.x, share_, range ? &*range : nullptr);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
   } else {
     LaidOutForward(node, blocks, precision, inputs, outputs);
@@ -202,12 +254,16 @@ void GraphPass::RunNode(int index) {
 }
 
 bool GraphPass::Makes(ValueId id) const {
-  return id >= 0 && Index(id) < current_.size() && current_[Index(id)] == &owned_[Index(id)];
+  return id >= 0 && Index(id) < current_.size() &&
+         current_[Index(id)] == &owned_[Index(stored_[Index(id)])];
 }
 
 void GraphPass::CheckMade(ValueId id) const {
   if (!has_forward_ || !Makes(id)) {
     Fail(name_, "value {} was not made by a forward pass of these nodes", id);
+  }
+  if (stored_[Index(id)] != id) {
+    Fail(name_, "\"{}\" is not kept: its activation is computed with it", graph_.value(id).name);
   }
 }
 
@@ -234,7 +290,7 @@ class GraphPass::BackwardPass {
     if (!pass_.Makes(id)) {
       Fail(pass_.name_, "a gradient is given for value {}, which these nodes do not make", id);
     }
-    const Shape& expected = pass_.owned_[Index(id)].shape();
+    const Shape& expected = pass_.current_[Index(id)]->shape();
     if (gradient.shape() != expected) {
       Fail(pass_.name_, "the gradient of \"{}\" has shape {}, {} expected",
            pass_.graph_.value(id).name, gradient.shape().ToString(), expected.ToString());
@@ -331,8 +387,9 @@ class GraphPass::BackwardPass {
     std::vector<Tensor*> grad_inputs;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
-      inputs.push_back(id == kNoValue ? nullptr : pass_.Find(id, blocks.x));
-      grad_inputs.push_back(IsNeeded(id) ? TargetOf(node, i, blocks.x, more[i]) : nullptr);
+      const bool lies = blocks.x && LiesAsX(node, i);
+      inputs.push_back(id == kNoValue ? nullptr : pass_.Find(id, lies));
+      grad_inputs.push_back(IsNeeded(id) ? TargetOf(node, i, lies, more[i]) : nullptr);
     }
     if (pass_.Trains(node)) {
       BatchNormalizationTrainBackward(node, inputs, pass_.moments_.at(index), *grad_outputs[0],
@@ -343,7 +400,7 @@ class GraphPass::BackwardPass {
     for (size_t i = 0; i < more.size(); ++i) {
       if (grad_inputs[i] != &more[i]) continue;
       const bool is_parameter = pass_.graph_.value(node.inputs[i]).is_parameter;
-      Give(node.inputs[i], blocks.x && !is_parameter, more[i]);
+      Give(node.inputs[i], blocks.x && LiesAsX(node, i) && !is_parameter, more[i]);
       gradients_.GiveBack(std::move(more[i]));
     }
   }

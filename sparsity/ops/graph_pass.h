@@ -63,8 +63,9 @@ class GraphPass {
   /// any that fit) mean nothing.
   void Share(const BatchShare& share) { share_ = share; }
 
-  /// An activation that was made in the last Forward, inner ones included. Not to be called by
-  /// several threads at once.
+  /// An activation that was made in the last Forward, inner ones included, but for those of a
+  /// batch norm in training that Relu or Clip alone reads: they are computed together. Not to be
+  /// called by several threads at once.
   const Tensor& Output(ValueId id) const { return Output(id, /*blocked=*/false); }
   /// The same as it lies (see LiesInBlocks), or in the other layout.
   const Tensor& Output(ValueId id, bool blocked) const;
@@ -92,6 +93,7 @@ class GraphPass {
   const Tensor* ParameterOf(ValueId id, const std::map<ValueId, const Tensor*>& overrides) const;
   void RunNode(int index);
   bool TakesBlocks() const;
+  void JoinActivations();
   std::vector<bool> FindFeedersOfDepthwise() const;
   NodeBlocks ChooseBlocks(int index, const std::vector<Shape>& shapes) const;
   const Tensor* Find(ValueId id, bool blocked) const;
@@ -111,7 +113,10 @@ class GraphPass {
   std::vector<NodeBlocks> node_blocks_;    // by node
   std::vector<Precision> node_precision_;  // by node
   bool takes_blocks_;
-  std::vector<bool> feeds_depthwise_;               // by node
+  std::vector<int> joined_;            // by node: the activation computed with it, −1
+  std::vector<bool> is_joined_;        // by node
+  std::vector<ValueId> stored_;        // by ValueId: in whose tensor it lies
+  std::vector<bool> feeds_depthwise_;  // by node
   mutable std::map<ValueId, Converted> converted_;  // activations in their other layout
   SpareTensors spare_;                              // of gradients of earlier passes
   std::map<int, BatchMoments> moments_;             // by node

@@ -3,6 +3,7 @@
 #include "sparsity/ops/channel_scale.h"
 #include "sparsity/ops/conv.h"
 #include "sparsity/ops/gemm.h"
+#include "sparsity/ops/pool.h"
 
 namespace sparsify {
 namespace {
@@ -14,10 +15,11 @@ std::vector<Shape> ShapesOf(OpInputs tensors) {
 }
 
 // Of tensors of one shape either may lie in blocks; of a channel's factor it does not matter.
-NodeBlocks ChooseBinaryBlocks(const Node& node, OpShapes inputs, const std::vector<bool>& lies) {
+NodeBlocks ChooseBinaryBlocks(const Node& node, OpShapes inputs, const std::vector<bool>& lies,
+                              bool has_parameter) {
   bool blocks = false;
   if (inputs[0] == inputs[1]) {
-    blocks = lies[0] || lies[1];
+    blocks = !has_parameter && (lies[0] || lies[1]);
   } else if (node.type == OpType::kMul) {
     const int scaled = ScaledInput(inputs);
     blocks = scaled >= 0 && lies[static_cast<size_t>(scaled)];
@@ -49,16 +51,22 @@ bool KeepsLayout(OpType type) {
   }
 }
 
+bool LiesAsX(const Node& node, size_t i) {
+  return i == 0 || (node.type != OpType::kConv && node.type != OpType::kBatchNormalization);
+}
+
 NodeBlocks ChooseNodeBlocks(const Node& node, OpShapes inputs, const std::vector<bool>& lies,
-                            bool feeds_depthwise) {
+                            bool has_parameter, bool feeds_depthwise) {
   switch (node.type) {
     case OpType::kConv:
       return ChooseConvBlocks(node, inputs[0], inputs[1], {lies[0], feeds_depthwise});
     case OpType::kGlobalAveragePool:
       return {lies[0], false};
+    case OpType::kMaxPool:
+      return {lies[0], lies[0]};
     case OpType::kAdd:
     case OpType::kMul:
-      return ChooseBinaryBlocks(node, inputs, lies);
+      return ChooseBinaryBlocks(node, inputs, lies, has_parameter);
     default:
       return KeepsLayout(node.type) ? NodeBlocks{lies[0], lies[0]} : NodeBlocks{};
   }
@@ -73,6 +81,8 @@ void LaidOutForward(const Node& node, const NodeBlocks& blocks, Precision precis
     Bf16GemmForward(node, inputs, outputs);
   } else if (node.type == OpType::kGlobalAveragePool && blocks.x) {
     ChannelMeansBlocked(*inputs[0], *outputs[0]);
+  } else if (node.type == OpType::kMaxPool && blocks.x) {
+    MaxPoolBlocked(node, *inputs[0], *outputs[0]);
   } else if (blocks.x && ScalesChannels(node, inputs)) {
     const auto scaled = static_cast<size_t>(ScaledInput(ShapesOf(inputs)));
     ScaleChannelsBlocked(*inputs[scaled], *inputs[1 - scaled], *outputs[0]);
@@ -91,6 +101,10 @@ void LaidOutBackward(const Node& node, const NodeBlocks& blocks, Precision preci
     Bf16GemmBackward(node, inputs, grad_outputs, grad_inputs);
   } else if (node.type == OpType::kGlobalAveragePool && blocks.x) {
     if (grad_inputs[0] != nullptr) ChannelMeansBlockedBackward(*grad_outputs[0], *grad_inputs[0]);
+  } else if (node.type == OpType::kMaxPool && blocks.x) {
+    if (grad_inputs[0] != nullptr) {
+      MaxPoolBlockedBackward(node, *inputs[0], *outputs[0], *grad_outputs[0], *grad_inputs[0]);
+    }
   } else if (blocks.x && ScalesChannels(node, inputs)) {
     const auto scaled = static_cast<size_t>(ScaledInput(ShapesOf(inputs)));
     ScaleChannelsBlockedBackward(*inputs[scaled], *inputs[1 - scaled], *grad_outputs[0],

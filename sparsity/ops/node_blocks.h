@@ -12,10 +12,15 @@ namespace sparsify {
 /// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
 bool KeepsLayout(OpType type);
 
+/// Whether input i of a node lies as NodeBlocks::x says: of a convolution and a batch norm only the
+/// first does, weights and what is for a channel each are plain.
+bool LiesAsX(const Node& node, size_t i);
+
 /// The fastest way for a node with inputs of these shapes, of which those lie in blocks that
 /// `lies` says, and whose output a depthwise convolution reads or not (ConvSurroundings).
+/// `has_parameter`: one of the inputs is a parameter, which has no blocks.
 NodeBlocks ChooseNodeBlocks(const Node& node, OpShapes inputs, const std::vector<bool>& lies,
-                            bool feeds_depthwise);
+                            bool has_parameter, bool feeds_depthwise);
 
 /// Forward and Backward (op.h) with activations and their gradients laid out like that, in f32 or,
 /// for nodes without a F32Reason, bf16. Batch norm in training is not among them.

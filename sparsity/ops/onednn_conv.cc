@@ -6,6 +6,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/onednn.h"
 #include "sparsity/ops/onednn_primitive.h"
 #include "sparsity/ops/precision.h"
@@ -197,11 +198,12 @@ ConvProblem WithoutBias(ConvProblem problem) {
   return problem;
 }
 
-// The gradient of an input that is not blocked is seldom wanted: it is the images'.
+// The gradient of images, which have few channels, is seldom wanted.
 bool FindBlockedKernels(const ConvProblem& p) {
   try {
     const Terms t(p);
-    return IsFast(DescribeInference(p, t)) && (!p.x_blocked || IsFast(DescribeGradInput(t)));
+    return IsFast(DescribeInference(p, t)) &&
+           (p.in_channels < kChannelBlock || IsFast(DescribeGradInput(t)));
   } catch (const dnnl::error&) {
     return false;
   }

@@ -5,6 +5,7 @@
 
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/node_check.h"
+#include "sparsity/ops/vector_loops.h"
 #include "sparsity/ops/window.h"
 
 namespace sparsify {
@@ -179,6 +180,29 @@ void MaxPoolBackward(const Node& node, OpInputs inputs, OpInputs /*outputs*/, Op
         if (where[ow] >= 0) grad_x[where[ow]] += grad_y[ow];
       }
     }
+  });
+}
+
+void MaxPoolBlocked(const Node& node, const Tensor& x, Tensor& y) {
+  const Window window = Resolve(node, x.shape());
+  const int64_t blocks = x.shape()[0] * x.shape()[1] / kLanes;
+  ParallelFor(blocks, [&](int64_t block) {
+    MaxLanes(window, x.data() + block * (x.size() / blocks),
+             y.data() + block * (y.size() / blocks));
+  });
+}
+
+void MaxPoolBlockedBackward(const Node& node, const Tensor& x, const Tensor& y,
+                            const Tensor& grad_y, Tensor& grad_x) {
+  const Window window = Resolve(node, x.shape());
+  const int64_t blocks = x.shape()[0] * x.shape()[1] / kLanes;
+  const int64_t in = x.size() / blocks;
+  const int64_t out = y.size() / blocks;
+  ParallelFor(blocks, [&](int64_t block) {
+    float* grad = grad_x.data() + block * in;
+    std::fill_n(grad, in, 0.0F);
+    MaxLanesGradient(window, x.data() + block * in, y.data() + block * out,
+                     grad_y.data() + block * out, grad);
   });
 }
 

@@ -14,6 +14,11 @@ void AveragePoolForward(const Node& node, OpInputs inputs, OpOutputs outputs);
 /// MaxPool: the first of equal maxima in a window takes the gradient.
 void MaxPoolBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
                      OpOutputs grad_inputs);
+/// The same in channel blocks (channel_blocks.h); `y` is what MaxPoolBlocked gave. A window of NaN
+/// alone has no gradient.
+void MaxPoolBlocked(const Node& node, const Tensor& x, Tensor& y);
+void MaxPoolBlockedBackward(const Node& node, const Tensor& x, const Tensor& y,
+                            const Tensor& grad_y, Tensor& grad_x);
 void AveragePoolBackward(const Node& node, OpInputs inputs, OpInputs outputs, OpInputs grad_outputs,
                          OpOutputs grad_inputs);
 

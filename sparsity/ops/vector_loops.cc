@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <limits>
 
 #include "sparsity/base/error.h"
 
@@ -206,6 +207,58 @@ SPARSIFY_INLINE void CombineLanesBody(const LanePlanes& planes, const float* g, 
   }
 }
 
+// tap(position of the output, of the tap in the input) for every output of a window and every tap
+// inside the input, in order; begin(output) before, end(output) behind.
+template <class Begin, class Tap, class End>
+SPARSIFY_INLINE void ForWindows(const Window& window, Begin begin, Tap tap, End end) {
+  const WindowAxis h = window.height;
+  const WindowAxis w = window.width;
+  for (int64_t oh = 0; oh < h.output; ++oh) {
+    for (int64_t ow = 0; ow < w.output; ++ow) {
+      const int64_t output = oh * w.output + ow;
+      begin(output);
+      for (int64_t kh = 0; kh < h.kernel; ++kh) {
+        const int64_t row = oh * h.stride - h.pad_begin + kh * h.dilation;
+        if (row < 0 || row >= h.input) continue;
+        for (int64_t kw = 0; kw < w.kernel; ++kw) {
+          const int64_t column = ow * w.stride - w.pad_begin + kw * w.dilation;
+          if (column >= 0 && column < w.input) tap(row * w.input + column);
+        }
+      }
+      end(output);
+    }
+  }
+}
+
+SPARSIFY_INLINE void MaxLanesBody(const Window& window, const float* x, float* y) {
+  Lanes best;
+  ForWindows(
+      window, [&](int64_t) { best = Lanes{} + std::numeric_limits<float>::lowest(); },
+      [&](int64_t in) {
+        const Lanes value = SPARSIFY_LANES(x + in * kLanes);
+        best = value > best ? value : best;
+      },
+      [&](int64_t out) { *reinterpret_cast<Lanes*>(y + out * kLanes) = best; });
+}
+
+SPARSIFY_INLINE void MaxLanesGradientBody(const Window& window, const float* x, const float* y,
+                                          const float* grad_y, float* grad_x) {
+  Lanes best;
+  Lanes left;  // of the gradient
+  ForWindows(
+      window,
+      [&](int64_t out) {
+        best = SPARSIFY_LANES(y + out * kLanes);
+        left = SPARSIFY_LANES(grad_y + out * kLanes);
+      },
+      [&](int64_t in) {
+        const auto is_it = SPARSIFY_LANES(x + in * kLanes) == best;
+        *reinterpret_cast<Lanes*>(grad_x + in * kLanes) += is_it ? left : Lanes{};
+        left = is_it ? Lanes{} : left;
+      },
+      [](int64_t) {});
+}
+
 // Short rows by two pieces that overlap: no loop over what is left.
 template <class Piece>
 SPARSIFY_INLINE void CopyPieces(const float* from, int64_t count, float* to) {
@@ -263,6 +316,8 @@ struct Loops {
   decltype(&LaneDotsBody) lane_dots;
   decltype(&ScaleLanesBody) scale_lanes;
   decltype(&CombineLanesBody) combine_lanes;
+  decltype(&MaxLanesBody) max_lanes;
+  decltype(&MaxLanesGradientBody) max_lanes_gradient;
 };
 
 // The loops of one target: Correlate ## NAME and so on, and the table k ## NAME of them.
@@ -310,6 +365,13 @@ struct Loops {
                                  int64_t rows, float* y) {                                        \
     CombineLanesBody(planes, g, x, rows, y);                                                      \
   }                                                                                               \
+  TARGET void MaxLanes##NAME(const Window& window, const float* x, float* y) {                    \
+    MaxLanesBody(window, x, y);                                                                   \
+  }                                                                                               \
+  TARGET void MaxLanesGradient##NAME(const Window& window, const float* x, const float* y,        \
+                                     const float* grad_y, float* grad_x) {                        \
+    MaxLanesGradientBody(window, x, y, grad_y, grad_x);                                           \
+  }                                                                                               \
   constexpr Loops k##NAME = {#NAME,                                                               \
                              Correlate##NAME,                                                     \
                              Spread##NAME,                                                        \
@@ -322,7 +384,9 @@ struct Loops {
                              LaneMoments##NAME,                                                   \
                              LaneDots##NAME,                                                      \
                              ScaleLanes##NAME,                                                    \
-                             CombineLanes##NAME};
+                             CombineLanes##NAME,                                                  \
+                             MaxLanes##NAME,                                                      \
+                             MaxLanesGradient##NAME};
 
 SPARSIFY_LOOPS(Plain, )
 #if SPARSIFY_HAS_TARGETS
@@ -409,6 +473,13 @@ void ScaleLanes(const float* x, const float* slope, const float* shift, int64_t 
 void CombineLanes(const LanePlanes& planes, const float* g, const float* x, int64_t rows,
                   float* y) {
   Chosen().combine_lanes(planes, g, x, rows, y);
+}
+
+void MaxLanes(const Window& window, const float* x, float* y) { Chosen().max_lanes(window, x, y); }
+
+void MaxLanesGradient(const Window& window, const float* x, const float* y, const float* grad_y,
+                      float* grad_x) {
+  Chosen().max_lanes_gradient(window, x, y, grad_y, grad_x);
 }
 
 void LaneDots(const float* a, const float* b, int64_t rows, double* sums, double* dots) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "sparsity/ops/window.h"
+
 // Before a loop whose iterations do not depend on each other although its arrays may be one: the
 // compiler need not look for overlaps, and vectorises it in both cases.
 // (Clang's pragma of this kind is also an order to vectorise, which some loops refuse.)
@@ -59,6 +61,13 @@ void LaneDots(const float* a, const float* b, int64_t rows, double* sums, double
 
 /// y[r, l] = slope[l] · x[r, l] + shift[l]
 void ScaleLanes(const float* x, const float* slope, const float* shift, int64_t rows, float* y);
+
+/// Largest values of each window of a plane with kLanes channels in every position: y[p, l] =
+/// max over the taps of output p that lie inside of x[tap, l], not NaN unless all are.
+void MaxLanes(const Window& window, const float* x, float* y);
+/// Adds grad_y[p, l] to grad_x at the first tap where x is y (MaxLanes'), for every p.
+void MaxLanesGradient(const Window& window, const float* x, const float* y, const float* grad_y,
+                      float* grad_x);
 
 /// Coefficients of y = slope · g + (along · (x − center) + shift), one of each a lane.
 struct LanePlanes {

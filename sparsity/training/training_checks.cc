@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <map>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"

@@ -169,12 +169,21 @@ int64_t Integer(const Hdf5File& file, const std::string& name) {
   Fail(file.path() + ":/", "{} is {}, expected a count; the file is damaged", name, *value);
 }
 
+std::string Origin(const Hdf5File& file) {
+  if (!file.HasAttribute("/", "origin")) return "";
+  const Hdf5Attribute attribute = file.GetAttribute("/", "origin");
+  const auto* text = std::get_if<std::string>(&attribute);
+  if (text == nullptr) Fail(file.path() + ":/", "origin is no text; the file is damaged");
+  return *text;
+}
+
 }  // namespace
 
 void SaveTrainingState(const TrainingState& state, const std::string& path) {
   Hdf5File file = Hdf5File::Create(path);
   file.StorePlain();  // deflating took a fifth of the time of a training of ResNet-18
   file.SetAttribute("/", "training_state", kVersion);
+  if (!state.origin.empty()) file.SetAttribute("/", "origin", state.origin);
   file.SetAttribute("/", "step", state.step);
   file.SetAttribute("/", "position", state.position);
   WriteTensors(state.parameters, "/parameters", file);
@@ -194,6 +203,7 @@ TrainingState LoadTrainingState(const std::string& path) {
     Fail(path, "training state of version {}, this program reads {}", version, kVersion);
   }
   TrainingState state;
+  state.origin = Origin(file);
   state.step = Integer(file, "step");
   state.position = Integer(file, "position");
   state.parameters = ReadTensors(file, "/parameters");

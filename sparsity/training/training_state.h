@@ -32,6 +32,7 @@ struct TrainingSums {
 };
 
 struct TrainingState {
+  std::string origin;                        // of what it began with, to be compared; may be empty
   int64_t step = 0;                          // steps made of this stage
   int64_t position = 0;                      // images taken, those of earlier stages included
   std::map<std::string, Tensor> parameters;  // by value name; of a pruned weight the latent one

@@ -26,11 +26,13 @@ TEST(PartialLevel, RestoresWhatWasSaved) {
   weight[3] = 7;
   const PartialState state = {5,
                               {{"a, \"b\"", 0.1, 1.0 / 3, 7, 8, 0.25, "stopped: early", ""},
-                               {"c", 0, 0, 0, 0, 0, "", "nothing is pruned up to here"}}};
+                               {"c", 0, 0, 0, 0, 0, "", "nothing is pruned up to here"}},
+                              true};
   PartialLevel(folder.Path("p.h5")).Save(saved, state, true);
   Checkpoint restored = Sample();
   const PartialState found = PartialLevel(folder.Path("p.h5")).Restore(restored);
   EXPECT_EQ(found.finished, 5);
+  EXPECT_TRUE(found.repaired);
   ASSERT_EQ(found.units.size(), 2);
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(found.units[i].name, state.units[i].name);
@@ -79,6 +81,9 @@ TEST(PartialLevel, KeepsAPolishBesideTheRepair) {
   WriteFileAtomically(folder.Path("p.polish.h5"), "no state");
   EXPECT_FALSE(partial.RestorePolish());
   EXPECT_TRUE(log.Contains("this level is polished from the beginning"));
+  partial.RemovePolish();
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("p.polish.h5")));
+  partial.SavePolish([&] { return state; }, true);
   partial.Remove();
   EXPECT_FALSE(std::filesystem::exists(folder.Path("p.polish.h5")));
 }

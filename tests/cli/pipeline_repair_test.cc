@@ -131,6 +131,26 @@ TEST_F(PipelineTest, ARepairGoesOnWithinALevel) {
   EXPECT_EQ(Column(files_.Repair(), "remark").at(0), "of an earlier run");
 }
 
+TEST_F(PipelineTest, AFinishedRepairIsOnlyPolishedOnResuming) {
+  const std::vector<std::string> sets = {
+      Calibration(), "benchmark=None", "sweep=[75]",
+      "sparsity.reconstruction={method: statistics, polish: {max_count: 3, batch: 4}}"};
+  Run(sets);
+  const auto units = Column(files_.Repair(), "unit");
+  ASSERT_EQ(units.back(), "polish");
+  PartialState state = {1, {}, true};
+  for (const std::string& unit : units) {
+    if (unit != "polish") state.units.push_back({unit, 0.5, 0.25, 0, 64, 1, "kept", ""});
+  }
+  fs::remove(files_.Record(75));
+  fs::remove(files_.Report());
+  PartialLevel(files_.Partial(75)).Save(LoadModelFile(files_.Checkpoint(75)), state, true);
+  Run(sets, {.resume = true});
+  EXPECT_EQ(Column(files_.Repair(), "unit"), units);
+  EXPECT_EQ(Column(files_.Repair(), "remark").at(0), "kept");
+  EXPECT_FALSE(log_.Contains("goes on behind unit"));
+}
+
 class SensitivityPipelineTest : public PipelineTest {
  protected:
   std::vector<std::string> Sets(const std::vector<std::string>& more = {}) const {

@@ -45,10 +45,11 @@ TEST(ChannelBlocks, HoldSixteenChannelsTogether) {
             "channel blocks: [1,8,2,2] has no multiple of 16 channels");
 }
 
-Node ConvNode(int64_t pad, int64_t groups = 1) {
+Node ConvNode(int64_t pad, int64_t groups = 1, int64_t stride = 1) {
   Node node{"conv", OpType::kConv, {0, 1, 2}, {3}, {}};
   node.attributes.Set("pads", std::vector<int64_t>(4, pad));
   node.attributes.Set("group", groups);
+  node.attributes.Set("strides", std::vector<int64_t>(2, stride));
   return node;
 }
 
@@ -86,10 +87,12 @@ TEST(ChannelBlocks, AreChosenWhereConvolutionsGainByThem) {
 }
 
 // The plain convolution is checked against references; this one against it.
-void CompareConv(const Shape& x_shape, const Shape& w_shape, const NodeBlocks& blocks) {
+void CompareConv(const Shape& x_shape, const Shape& w_shape, const NodeBlocks& blocks,
+                 int64_t stride = 1, const std::vector<int64_t>& pads = {}) {
   SCOPED_TRACE(x_shape.ToString() + w_shape.ToString());
   Random random(3);
-  const Node node = ConvNode(w_shape[2] / 2, x_shape[1] / w_shape[1]);
+  Node node = ConvNode(w_shape[2] / 2, x_shape[1] / w_shape[1], stride);
+  if (!pads.empty()) node.attributes.Set("pads", pads);
   const Shape b_shape = {w_shape[0]};
   const Tensor x = RandomTensor(random, x_shape);
   const Tensor w = RandomTensor(random, w_shape);
@@ -129,6 +132,10 @@ TEST(ChannelBlocks, ConvolutionsAndGradientsAreThePlainOnes) {
   CompareConv({2, 16, 6, 6}, {24, 16, 3, 3}, {true, false});
   CompareConv({3, 48, 9, 7}, {48, 1, 3, 3}, {true, true});
   CompareConv({2, 32, 9, 7}, {32, 1, 5, 5}, {true, true});
+  CompareConv({2, 32, 9, 8}, {32, 1, 5, 5}, {true, true}, 2);
+  CompareConv({2, 32, 9, 8}, {32, 1, 3, 3}, {true, true}, 2, {0, 1, 1, 0});
+  CompareConv({2, 32, 8, 8}, {16, 32, 3, 3}, {true, true}, 2, {0, 0, 1, 1});
+  CompareConv({2, 24, 8, 8}, {32, 24, 1, 1}, {false, true}, 2);
 }
 
 }  // namespace

@@ -104,9 +104,9 @@ TEST(ChannelScale, KnowsItsOperands) {
 
 TEST(ChooseNodeBlocks, FollowsWhatLiesInBlocks) {
   const auto choose = [](OpType type, const std::vector<Shape>& inputs,
-                         const std::vector<bool>& lies) {
+                         const std::vector<bool>& lies, bool has_parameter = false) {
     const Node node{"n", type, {0, 1}, {2}, {}};
-    const NodeBlocks blocks = ChooseNodeBlocks(node, inputs, lies, false);
+    const NodeBlocks blocks = ChooseNodeBlocks(node, inputs, lies, has_parameter, false);
     return std::pair(blocks.x, blocks.y);
   };
   const Shape x = {2, 32, 4, 4};
@@ -117,11 +117,15 @@ TEST(ChooseNodeBlocks, FollowsWhatLiesInBlocks) {
   EXPECT_EQ(choose(OpType::kRelu, {x}, {false}), neither);
   EXPECT_EQ(choose(OpType::kAdd, {x, x}, {false, true}), both);
   EXPECT_EQ(choose(OpType::kMul, {x, x}, {true, false}), both);
+  EXPECT_EQ(choose(OpType::kMul, {x, x}, {true, false}, true), neither);
+  EXPECT_EQ(choose(OpType::kAdd, {x, x}, {true, false}, true), neither);
+  EXPECT_EQ(choose(OpType::kMul, {x, factors}, {true, false}, true), both);
   EXPECT_EQ(choose(OpType::kMul, {x, factors}, {true, false}), both);
   EXPECT_EQ(choose(OpType::kMul, {factors, x}, {false, true}), both);
   EXPECT_EQ(choose(OpType::kMul, {factors, x}, {false, false}), neither);
   EXPECT_EQ(choose(OpType::kAdd, {x, factors}, {true, false}), neither);
   EXPECT_EQ(choose(OpType::kGlobalAveragePool, {x}, {true}), std::pair(true, false));
+  EXPECT_EQ(choose(OpType::kMaxPool, {x}, {true}), both);
   EXPECT_EQ(choose(OpType::kConcat, {x, x}, {true, true}), neither);
 }
 

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "sparsity/ops/channel_blocks.h"
+#include "sparsity/ops/pool.h"
 #include "tests/reference/pool.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradient_check.h"
@@ -47,6 +50,45 @@ TEST(PoolBackward, AgreesWithDifferences) {
     };
     ExpectGradients({OpType::kMaxPool, {x}, attributes, largest, 20}, seed);
     ExpectGradients({OpType::kAveragePool, {x}, attributes, average, 20}, seed);
+  }
+}
+
+Tensor Blocked(const Tensor& plain) {
+  Tensor blocked;
+  ToChannelBlocks(plain, blocked);
+  return blocked;
+}
+
+TEST(PoolBackward, OfChannelBlocksIsThePlainOne) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const auto ints = [&](int64_t low, int64_t high) {
+      return Ints{RandomInt(random, low, high), RandomInt(random, low, high)};
+    };
+    Node node{"pool", OpType::kMaxPool, {0}, {1}, {}};
+    const Ints kernel = ints(2, 3);
+    node.attributes.Set("kernel_shape", kernel);
+    node.attributes.Set("strides", ints(1, 3));
+    node.attributes.Set("dilations", ints(1, 2));
+    node.attributes.Set("pads", Ints{RandomInt(random, 0, 1), RandomInt(random, 0, 1), 1, 1});
+    Tensor x = RandomTensor(random, {2, 32, 8, 7});
+    for (float& value : x.values()) value = std::round(2 * value);  // many are equal
+    const Shape y_shape = PoolOutputShapes(node, std::vector<Shape>{x.shape()})[0];
+    const Tensor grad_y = RandomTensor(random, y_shape);
+    Tensor y(y_shape);
+    Tensor grad_x(x.shape());
+    const std::vector<const Tensor*> inputs = {&x};
+    MaxPoolForward(node, inputs, std::vector<Tensor*>{&y});
+    MaxPoolBackward(node, inputs, {}, std::vector<const Tensor*>{&grad_y},
+                    std::vector<Tensor*>{&grad_x});
+    const Tensor blocked_x = Blocked(x);
+    Tensor blocked_y(y_shape);
+    Tensor blocked_grad(x.shape());
+    MaxPoolBlocked(node, blocked_x, blocked_y);
+    MaxPoolBlockedBackward(node, blocked_x, blocked_y, Blocked(grad_y), blocked_grad);
+    EXPECT_TRUE(testing::Same(blocked_y, Blocked(y)));
+    EXPECT_LE(testing::RelativeError(blocked_grad, Blocked(grad_x)), 1e-6);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/graph/fold_batch_norm.h"
+#include "sparsity/graph/hash_graph.h"
 #include "sparsity/ops/interpreter.h"
 #include "tests/reconstruction/distillation_support.h"
 #include "tests/reconstruction/repair_support.h"
@@ -235,12 +236,14 @@ TEST(Distill, AStateOfAnotherPolishIsLeftAlone) {
   other.parameters.erase(other.parameters.begin());
   TrainingState longer = Interrupted(5);
   longer.step = 9;
-  for (const TrainingState& state : {other, longer}) {
+  TrainingState elsewhere = Interrupted(5);  // of another repair
+  elsewhere.origin = HashGraph(whole.student);
+  for (const TrainingState& state : {other, longer, elsewhere}) {
     Case c(BottleneckNet());
     const LogCapture log;
     Distill({c.student, c.teacher, c.masks, c.layers, c.calibration, c.seed, "p"}, Short(8),
             {state, {}});
-    EXPECT_TRUE(log.Contains("p: polish: the state of an earlier run is of another one"));
+    EXPECT_TRUE(log.Contains("p: polish: the state of an earlier run is of another polish: "));
     ExpectEqualParameters(c.student, whole.student);
   }
 }
@@ -252,6 +255,16 @@ Graph WideNet() {
   const ValueId y = b.Relu("relu1", b.Conv("conv1", x, 32, 64, 3, 1, 1, true));
   const ValueId pooled = b.Op(OpType::kGlobalAveragePool, "pool", {y});
   return b.Finish({b.Linear("fc", b.Op(OpType::kFlatten, "flat", {pooled}), 64, 10)});
+}
+
+TEST(Distill, CountsItsTimeOverInterruptions) {
+  TrainingState state = Interrupted(5);
+  EXPECT_GT(state.since_row.seconds, 0);
+  state.since_row.seconds = 1000;
+  Case c(BottleneckNet());
+  const RepairResult result = Distill(
+      {c.student, c.teacher, c.masks, c.layers, c.calibration, c.seed, ""}, Short(8), {state, {}});
+  EXPECT_GT(result.units[0].seconds, 1000);
 }
 
 TEST(Distill, LearnsInBf16) {
@@ -269,6 +282,18 @@ TEST(Distill, LearnsInBf16) {
   EXPECT_NE(unit.loss_before, expected.loss_before);
   EXPECT_NEAR(unit.loss_before, expected.loss_before, 0.05 * expected.loss_before);
   EXPECT_NEAR(unit.loss_after, expected.loss_after, 0.1 * expected.loss_before);
+}
+
+TEST(Distill, LearnsInBf16OneImageAtATime) {
+  if (!Bf16Obstacle().empty()) GTEST_SKIP() << Bf16Obstacle();
+  Graph dense = WideNet();
+  dense.inputs[0].shape = {1, 3, 12, 12};
+  Case c(std::move(dense), {3, 12, 12});
+  DistillOptions options = Short(10);
+  options.precision = "bf16";
+  const RepairedUnit unit = c.Run(options, "p").units[0];
+  EXPECT_EQ(unit.unrepaired, "");
+  EXPECT_LT(unit.loss_after, unit.loss_before);
 }
 
 TEST(Distill, KeepsTheStartWhenTheImagesHeldBackGotWorse) {

@@ -23,6 +23,7 @@ using ::testing::StartsWith;
 
 TrainingState Example() {
   TrainingState state;
+  state.origin = "0123abcd";
   state.step = 7;
   state.position = int64_t{1} << 40;
   state.parameters["conv.weight"] = Numbers(1, {4, 2, 3, 3});
@@ -62,6 +63,7 @@ TEST_F(TrainingStateTest, ComesBackAsItWas) {
   const TrainingState state = Example();
   SaveTrainingState(state, path_);
   const TrainingState loaded = LoadTrainingState(path_);
+  EXPECT_EQ(loaded.origin, "0123abcd");
   EXPECT_EQ(loaded.step, 7);
   EXPECT_EQ(loaded.position, int64_t{1} << 40);
   EXPECT_TRUE(SameBits(loaded.parameters, state.parameters));
