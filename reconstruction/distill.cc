@@ -277,8 +277,9 @@ void Distillation::Announce() const {
     Note("{}: polish: {}", task_.title, CountBf16Layers(task_.student, task_.layers, shapes));
   }
   if (batches_.batch() != options_.batch) {
-    Note("{}: polish: batch {} instead of {}, a multiple of the network's own {}", task_.title,
-         batches_.batch(), options_.batch, least_);
+    Note("{}: polish: batch {} instead of {}: there are {} images, and the network takes {}",
+         task_.title, batches_.batch(), options_.batch, batches_.training().size(),
+         least_ > 1 ? fmt::format("multiples of {}", least_) : "any number");
   }
 }
 

@@ -57,11 +57,11 @@ std::vector<int64_t> DistillationBatches::NotHeldBack(int64_t images, int64_t mu
 DistillationBatches::DistillationBatches(const Dataset& calibration, const Options& options,
                                          int64_t multiple, uint64_t seed)
     : calibration_(calibration),
-      batch_(RoundUp(options.batch, multiple)),
       options_(options),
       seed_(seed),
       held_back_(HeldBack(calibration.size(), multiple)),
-      training_(NotHeldBack(calibration.size(), multiple)) {}
+      training_(NotHeldBack(calibration.size(), multiple)),
+      batch_(RoundUp(std::min(options.batch, std::ssize(training_)), multiple)) {}
 
 void DistillationBatches::Load(int64_t step, Batch& batch) const {
   const auto count = std::ssize(training_);

@@ -38,7 +38,7 @@ class DistillationBatches {
   /// Indices into the calibration set.
   const std::vector<int64_t>& held_back() const { return held_back_; }
   const std::vector<int64_t>& training() const { return training_; }
-  /// Images of a step.
+  /// Images of a step: no more than there are to learn from, but for whole multiples.
   int64_t batch() const { return batch_; }
 
   /// The images of `step`: a new order of training() in every pass over it, random views and
@@ -49,11 +49,11 @@ class DistillationBatches {
 
  private:
   const Dataset& calibration_;
-  int64_t batch_;
   Options options_;
   uint64_t seed_;
   std::vector<int64_t> held_back_;
   std::vector<int64_t> training_;
+  int64_t batch_;
 };
 
 }  // namespace sparsify

@@ -10,7 +10,9 @@
 namespace sparsify {
 namespace {
 
-// One line of RFC 4180 without line breaks inside quotes; nothing when a quote stays open.
+constexpr size_t kMaxRecord = 1 << 16;
+
+// One record of RFC 4180; nothing when a quote stays open.
 std::optional<std::vector<std::string>> SplitCsvLine(const std::string& line) {
   std::vector<std::string> cells(1);
   bool quoted = false;
@@ -77,9 +79,16 @@ std::optional<std::vector<std::string>> CsvRows::NextLine() {
     ++line_;
     const std::string_view text = Trim(line);
     if (text.empty() || text.front() == '#') continue;
-    auto cells = SplitCsvLine(line);
-    if (!cells) FailUsage(Where(), "a quote is not closed");
-    return cells;
+    const std::string where = Where();
+    std::string record = line;
+    for (auto cells = SplitCsvLine(record);; cells = SplitCsvLine(record)) {
+      if (cells) return cells;
+      if (record.size() > kMaxRecord || !std::getline(in_, line)) {
+        FailUsage(where, "a quote is not closed");
+      }
+      ++line_;
+      record += '\n' + line;  // within quotes
+    }
   }
   return std::nullopt;
 }

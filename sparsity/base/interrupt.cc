@@ -19,6 +19,8 @@ extern "C" void HandleSignal(int signal) {
 void InstallInterruptHandlers() {
   std::signal(SIGINT, HandleSignal);
   std::signal(SIGTERM, HandleSignal);
+  // The end of a terminal; nohup ignores it, and so it stays.
+  if (std::signal(SIGHUP, HandleSignal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 
 bool InterruptRequested() { return interrupted != 0; }

@@ -1,9 +1,11 @@
-// Clean stop on Ctrl-C and SIGTERM: a flag that long loops poll between units of work.
+// Clean stop on Ctrl-C, SIGTERM and the end of the terminal: a flag that long loops poll between
+// units of work.
 #pragma once
 
 namespace sparsify {
 
-/// Installs handlers for SIGINT and SIGTERM that set the flag; a second signal kills at once.
+/// Installs handlers for SIGINT, SIGTERM and (unless it is ignored) SIGHUP that set the flag; a
+/// second signal kills at once.
 void InstallInterruptHandlers();
 
 /// True after the first signal.

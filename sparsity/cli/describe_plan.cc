@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "reconstruction/distillation_batches.h"
 #include "sparsity/base/file.h"
 #include "sparsity/base/text.h"
 #include "sparsity/cli/network.h"
@@ -48,8 +49,18 @@ std::string DescribeRepair(const PreparedRun& run) {
   const std::string method =
       repair->IsAdam() ? "adam, " + repair->pattern + "-wise" : repair->method;
   if (!run.calibration) return method;
-  return fmt::format("{} on {} images of {}, memory_limit {} MB", method, run.calibration->size(),
-                     run.config.data.calibration->path, repair->memory_limit);
+  int64_t images = run.calibration->size();
+  std::string polish;
+  if (repair->polish) {
+    const int64_t multiple = UsableBatch(run.model.graph, 1);
+    const auto held_back = std::ssize(DistillationBatches::HeldBack(images, multiple));
+    images -= held_back;
+    polish =
+        fmt::format("; polish: {} steps of {} of them, judged on {} others",
+                    repair->polish->max_count, std::min(repair->polish->batch, images), held_back);
+  }
+  return fmt::format("{} on {} images of {}, memory_limit {} MB{}", method, images,
+                     run.config.data.calibration->path, repair->memory_limit, polish);
 }
 
 std::string DescribeMethod(const PreparedRun& run) {
@@ -176,11 +187,13 @@ std::string DescribePlan(const PreparedRun& run, const std::string& folder_state
               ? ""
               : fmt::format("processes   {}\n", DescribeSharing(run))) +
          fmt::format(
-             "output      {} ({}): {} checkpoints, about {} of {} free; accuracy.csv, "
-             "speedup.csv, layers.csv, {}{}{}resolved.yaml, report.html\n",
+             "output      {} ({}): {} checkpoints, about {} of {} free; {}{}layers.csv, "
+             "{}{}{}{}times.csv, resolved.yaml, report.html\n",
              folder, folder_state, run.levels.size(),
              FormatBytes(EstimateCheckpointBytes(run, run.levels)),
-             FormatBytes(FreeDiskSpace(folder)), run.AllocationFiles(),
+             FormatBytes(FreeDiskSpace(folder)), run.evaluation ? "accuracy.csv, " : "",
+             run.config.benchmark ? "speedup.csv, " : "", run.AllocationFiles(),
+             run.config.sparsity.reconstruction ? "repair.csv, " : "",
              run.training ? "training.csv, " : "",
              run.training && run.config.training->tensorboard ? "events/, " : "");
 }

@@ -62,7 +62,9 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   run.ranks = &ranks;
   CheckSharing(run, document);
   const RunFiles files(config.output.dir);
-  const RunIdentity identity = IdentityOf(config, run.model.graph);
+  const RunIdentity identity = IdentityOf(
+      config, run.model.graph,
+      {run.evaluation.get(), run.calibration.get(), run.measuring.get(), run.training.get()});
   if (request.dry_run) {
     AnalyseNetwork(run, files.Analysis(), false);
     Print(DescribePlan(run,

@@ -129,6 +129,22 @@ void CheckLearning(const RunConfig& config, const OptionsDocument& document) {
             "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
 }
 
+/// What a polish would be refused for only after the repair.
+void CheckPolish(const RunConfig& config, const OptionsDocument& document) {
+  const PolishOptions& polish = *config.sparsity.reconstruction->polish;
+  CheckPrecision(polish.LayerPrecision(),
+                 document.Where("sparsity.reconstruction.polish.precision"));
+  if (polish.logits_weight == 0 && polish.block_weight == 0) {
+    FailUsage(document.Where("sparsity.reconstruction.polish"),
+              "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
+  }
+  if (polish.warm_up >= polish.max_count) {
+    Warn("{}: the step size rises over {} steps, and there are {}",
+         document.Where("sparsity.reconstruction.polish.warm_up"), polish.warm_up,
+         polish.max_count);
+  }
+}
+
 /// The set, and how many steps each level gets of it.
 void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
   const RunConfig& config = run.config;
@@ -138,6 +154,10 @@ void PrepareTraining(const OptionsDocument& document, PreparedRun& run) {
   if (resolution) CheckResolution(run.model.graph, {image[0], *resolution, *resolution});
   run.training =
       OpenDataset(*config.data.training, config.data.transform, image, "data.training", resolution);
+  if (config.training->batch > run.training->size()) {
+    FailUsage(document.Where("training.batch"), "{}, but data.training has {} images",
+              config.training->batch, run.training->size());
+  }
   const int64_t total =
       run.scheduler->TotalIterations(config.training->Steps(run.training->size()));
   const std::vector<Stage> stages = ScheduledStages(config, document, total);
@@ -229,15 +249,11 @@ PreparedRun PrepareRun(const RunConfig& config, const OptionsDocument& document)
     Warn("no data.evaluation: accuracy is not measured");
   }
   if (config.training) PrepareTraining(document, run);
-  const auto& repair = config.sparsity.reconstruction;
-  if (Repairs(config) && repair->polish) {
-    CheckPrecision(repair->polish->LayerPrecision(),
-                   document.Where("sparsity.reconstruction.polish.precision"));
-  }
+  if (Repairs(config) && config.sparsity.reconstruction->polish) CheckPolish(config, document);
   if (Repairs(config) || run.MeasuresCurves() || run.LearnsSparsities()) {
     auto& images = Repairs(config) ? run.calibration : run.measuring;
     images = OpenDataset(*config.data.calibration, config.data.transform, ImageShape(graph),
-                         "data.calibration");
+                         "data.calibration", {}, Labels::kUnused);
   }
   return run;
 }

@@ -75,6 +75,10 @@ std::function<Mask(const std::string&, const Tensor&)> MaskMaker(
   }
   return [known, generator](const std::string& name, const Tensor& weight) {
     const Known& layer = known.at(name);
+    if (FirstNonFinite(weight) >= 0) {
+      Fail(layer.context.layer_name,
+           "its weights are not finite any more: the repair diverged; lower weight_lr");
+    }
     return generator->Generate(weight, layer.sparsity, layer.context);
   };
 }

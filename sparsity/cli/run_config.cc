@@ -119,6 +119,21 @@ auto WithPlace(const OptionsDocument& document, std::string_view key, Body body)
   }
 }
 
+/// Each list gives rows of speedup.csv.
+void CheckBenchmark(const BenchmarkOptions& options, const OptionsDocument& document) {
+  const auto check = [&](std::string_view key, auto values) {
+    const std::string where = document.Where(fmt::format("benchmark.{}", key));
+    if (values.empty()) FailUsage(where, "empty; give at least one, or benchmark: None");
+    std::sort(values.begin(), values.end());
+    const auto twice = std::adjacent_find(values.begin(), values.end());
+    if (twice != values.end()) FailUsage(where, "{} is given twice", *twice);
+  };
+  check("batch", options.batch);
+  check("threads", options.threads);
+  check("streams", options.streams);
+  check("precision", options.precision);
+}
+
 /// Training needs images and steps, and does the work of a repair itself.
 void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
   const SparsityOptions& s = config.sparsity;
@@ -207,6 +222,7 @@ RunConfig ReadRunConfig(const OptionsDocument& document) {
               "--set data.calibration=\"{{type: images, path: FOLDER}}\"");
   }
   CheckMethodFitsMasks(config.sparsity, document);
+  if (config.benchmark) CheckBenchmark(*config.benchmark, document);
   WithPlace(document, "sparsity.scheduler", [&] { MakeScheduler(config.sparsity.scheduler); });
   CheckTraining(config, document);
   if (NotBuilt(config.sparsity.mask_generator).empty()) {
@@ -390,6 +406,12 @@ std::vector<std::string> UnusedSettings(const RunConfig& config, const OptionsDo
     if (repair.IsLayerwise()) {
       add("sparsity.cali_batchsize",
           fmt::format("method: {} takes every image of data.calibration", repair.method));
+    }
+    const std::string& masks = config.sparsity.mask_generator.type;
+    if (repair.ChoosesMasks() && masks != "NMMaskGenerator" && masks != "BlockMaskGenerator" &&
+        masks != "NormalMaskGenerator") {
+      add("sparsity.mask_generator.type",
+          fmt::format("method: {} chooses the weights itself", repair.method));
     }
     for (const std::string& key : UnusedKeys(repair)) {
       add("sparsity.reconstruction." + key,

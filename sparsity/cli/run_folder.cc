@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class FolderState { kNew, kResumed, kReplaced };
+enum class FolderState { kNew, kResumed, kReplaced, kTakenOver };
 
 std::string IdentityPath(const RunFiles& files) { return files.folder() + "/records/run.yaml"; }
 
@@ -38,6 +38,16 @@ bool IsEmptyOrMissing(const std::string& folder) {
 
 int64_t CountFinished(const RunFiles& files, const std::vector<double>& levels) {
   return std::ssize(levels) - std::ssize(LevelsToMake(files, levels, true));
+}
+
+/// A run that failed before anything was finished: its identity is all that it has recorded.
+bool HoldsNothing(const RunFiles& files) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(files.folder() + "/records", error)) {
+    if (entry.path() != fs::path(IdentityPath(files))) return false;
+  }
+  return !error && IsEmptyOrMissing(files.folder() + "/checkpoints") &&
+         !fs::exists(files.Report()) && !fs::exists(files.Sensitivity());
 }
 
 void RefuseFile(const std::string& folder) {
@@ -64,6 +74,7 @@ FolderState Inspect(const RunFiles& files, const RunIdentity& identity,
               "--output DIR");
   }
   const std::string difference = DescribeDifference(*stored, identity);
+  if (!difference.empty() && HoldsNothing(files)) return FolderState::kTakenOver;
   if (!difference.empty()) {
     FailUsage(folder,
               "holds another run: {}; choose another folder with --output DIR, or remove "
@@ -156,6 +167,8 @@ std::string CheckRunFolder(const RunFiles& files, const RunIdentity& identity,
                          levels.size());
     case FolderState::kReplaced:
       return "replaces a finished run of the same configuration";
+    case FolderState::kTakenOver:
+      return "replaces another run that has finished nothing";
   }
   return "";
 }
@@ -168,8 +181,10 @@ std::unique_ptr<DirectoryLock> OpenRunFolder(const RunFiles& files, const RunCon
   auto lock = std::make_unique<DirectoryLock>(files.folder());
   const FolderState state = Inspect(files, identity, levels, resume);
   RemoveAbandoned(files);
-  if (state == FolderState::kReplaced) {
-    Note("{}: replacing the finished run of the same configuration", files.folder());
+  if (state == FolderState::kReplaced || state == FolderState::kTakenOver) {
+    Note("{}: replacing {}", files.folder(),
+         state == FolderState::kReplaced ? "the finished run of the same configuration"
+                                         : "another run that has finished nothing");
     fs::remove(files.Report());
     fs::remove(files.Sensitivity());
     for (const double level : levels) fs::remove(files.LearnedSparsity(level));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sparsity/base/hash.h"
 #include "sparsity/graph/hash_graph.h"
 
 namespace sparsify {
@@ -29,19 +30,34 @@ std::vector<std::string> FlatLines(const std::string& yaml) {
   return flat;
 }
 
+std::string HashOf(const std::vector<const Dataset*>& data) {
+  Fnv1a hash;
+  for (const Dataset* dataset : data) {
+    const int64_t size = dataset == nullptr ? 0 : dataset->size();
+    hash.Number(static_cast<uint64_t>(size));
+    for (int64_t i = 0; i < size; ++i) {
+      hash.Text(dataset->NameOf(i));
+      hash.Number(static_cast<uint64_t>(dataset->LabelOf(i)));
+    }
+  }
+  return data.empty() ? "" : hash.Hex();
+}
+
 }  // namespace
 
 void RunIdentity::VisitFields(OptionVisitor& v) {
   v.Field("network", network, "hash of the network");
+  v.Field("data", data, "hash of the names and labels of all samples");
   v.Field("configuration", configuration, "resolved, without sweep and output");
 }
 
-RunIdentity IdentityOf(const RunConfig& config, const Graph& graph) {
+RunIdentity IdentityOf(const RunConfig& config, const Graph& graph,
+                       const std::vector<const Dataset*>& data) {
   RunConfig same = config;
   same.sweep.clear();
   same.output = OutputOptions{};
   if (same.training) same.training->tensorboard = false;  // changes no result
-  return {ResolvedConfig(same), HashGraph(graph)};
+  return {ResolvedConfig(same), HashGraph(graph), HashOf(data)};
 }
 
 std::string DescribeDifference(const RunIdentity& before, const RunIdentity& now) {
@@ -52,7 +68,9 @@ std::string DescribeDifference(const RunIdentity& before, const RunIdentity& now
     const std::string new_line = i < new_lines.size() ? new_lines[i] : "(nothing)";
     if (old_line != new_line) return fmt::format("it had \"{}\", now \"{}\"", old_line, new_line);
   }
-  return before.network == now.network ? "" : "the network in model.path has changed";
+  if (before.network != now.network) return "the network in model.path has changed";
+  if (before.data.empty() || before.data == now.data) return "";
+  return "the images or labels of a dataset have changed";
 }
 
 }  // namespace sparsify

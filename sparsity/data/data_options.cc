@@ -9,7 +9,8 @@ void TransformOptions::VisitFields(OptionVisitor& v) {
           "side of the square cut from the middle after resizing; null: no crop");
   v.Choice("color", color, {"rgb", "bgr", "gray"},
            "channels in network order; gray of a colour image is its ITU-R 601 luma");
-  v.Field("scale", scale, "network input = (pixel * scale - mean) / std, pixel 0 to 255");
+  v.Field("scale", scale, {.min = 0, .min_open = true},
+          "network input = (pixel * scale - mean) / std, pixel 0 to 255");
   v.Field("mean", mean, "subtracted, one value a channel in network order, or one for all");
   v.Field("std", std, {.min = 0, .min_open = true},
           "divided by, one value a channel in network order, or one for all");
@@ -18,8 +19,10 @@ void TransformOptions::VisitFields(OptionVisitor& v) {
 }
 
 void SourceOptions::VisitFields(OptionVisitor& v) {
-  v.Choice("type", type, {"images", "idx", "hdf5"},
-           "images: folder of JPEG and PNG with labels.csv; idx: MNIST's format; hdf5");
+  v.Choice(
+      "type", type, {"images", "idx", "hdf5"},
+      "images: folder of JPEG and PNG with labels.csv (calibration does without); idx: MNIST's "
+      "format; hdf5");
   v.Field("path", path, "the folder or file");
   v.Field("labels", labels, "label file; empty: labels.csv in the folder, or the idx pair's name");
   v.Field("count", count, {.min = 1}, "use so many samples, evenly spread; null: all");

@@ -52,8 +52,11 @@ struct DataOptions {
 /// Throws Error when a file is missing, damaged, or of another shape. With `on_error: skip`
 /// broken images are found when they are loaded, see SampleSkipped; an image that is whole
 /// but of the wrong size is always an Error.
+/// Where labels are kUnused, a folder of images without labels.csv stands for all images in it.
+enum class Labels { kRequired, kUnused };
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
                                      const Shape& input_shape, const std::string& key,
-                                     std::optional<int64_t> resolution = {});
+                                     std::optional<int64_t> resolution = {},
+                                     Labels labels = Labels::kRequired);
 
 }  // namespace sparsify

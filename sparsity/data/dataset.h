@@ -33,6 +33,8 @@ class Dataset {
   /// Like Load, but shows `view` instead of the centre. Here: of what Load gives (ApplyView);
   /// datasets that know more of the picture show that.
   virtual int64_t LoadView(int64_t i, const View& view, float* image) const;
+  /// The class of sample i as its source has it, not read from the sample; −1: not known.
+  virtual int64_t LabelOf(int64_t /*i*/) const { return -1; }
   /// What messages call sample i: a file name or "images.idx[17]".
   virtual std::string NameOf(int64_t i) const = 0;
 };

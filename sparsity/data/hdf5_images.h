@@ -60,6 +60,9 @@ class Hdf5Values : public Dataset {
   int64_t size() const override { return std::ssize(selection_); }
   Shape image_shape() const override { return transform_.input_shape(); }
   int64_t Load(int64_t i, float* image) const override;
+  int64_t LabelOf(int64_t i) const override {
+    return labels_[static_cast<size_t>(selection_[static_cast<size_t>(i)])];
+  }
   std::string NameOf(int64_t i) const override;
 
  private:

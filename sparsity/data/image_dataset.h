@@ -34,6 +34,7 @@ class ImageDataset : public Dataset {
   int64_t Load(int64_t i, float* image) const override;
   /// A view of the whole picture, resized but not cropped.
   int64_t LoadView(int64_t i, const View& view, float* image) const override;
+  int64_t LabelOf(int64_t i) const override { return source_->LabelOf(SourceIndex(i)); }
   std::string NameOf(int64_t i) const override { return source_->NameOf(SourceIndex(i)); }
 
   static constexpr size_t kNamedSkips = 5;

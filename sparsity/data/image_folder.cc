@@ -1,5 +1,7 @@
 #include "sparsity/data/image_folder.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <filesystem>
 #include <string_view>
@@ -46,15 +48,37 @@ int64_t ParseLabel(std::string_view field, const std::string& where) {
   return label;
 }
 
+bool HasImageName(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
 }  // namespace
 
-ImageFolder::ImageFolder(const std::string& folder, const std::string& labels_path,
-                         bool check_files)
-    : folder_(folder) {
+ImageFolder::ImageFolder(const std::string& folder) : folder_(folder) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
     Fail(folder, "not a directory; expected a folder of images with labels.csv");
   }
+}
+
+ImageFolder ImageFolder::WithoutLabels(const std::string& folder) {
+  ImageFolder images(folder);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           folder, std::filesystem::directory_options::skip_permission_denied, error)) {
+    if (!entry.is_regular_file(error) || !HasImageName(entry.path())) continue;
+    images.entries_.push_back({entry.path().lexically_relative(folder).string(), -1});
+  }
+  if (images.entries_.empty()) Fail(folder, "holds no labels.csv and no .jpg, .jpeg or .png files");
+  std::ranges::sort(images.entries_, {}, &Entry::file);
+  return images;
+}
+
+ImageFolder::ImageFolder(const std::string& folder, const std::string& labels_path,
+                         bool check_files)
+    : ImageFolder(folder) {
   ReadLabels(
       labels_path.empty() ? (std::filesystem::path(folder) / "labels.csv").string() : labels_path,
       check_files);

@@ -17,6 +17,10 @@ class ImageFolder : public SampleSource {
   /// false missing pictures are left for Read to find.
   ImageFolder(const std::string& folder, const std::string& labels_path, bool check_files);
 
+  /// All .jpg, .jpeg and .png files in the folder and its sub-folders, by name, without labels
+  /// (−1). Throws Error when there are none.
+  static ImageFolder WithoutLabels(const std::string& folder);
+
   int64_t size() const override { return static_cast<int64_t>(entries_.size()); }
   int64_t LabelOf(int64_t i) const override { return entries_[static_cast<size_t>(i)].label; }
   Image Read(int64_t i) const override;
@@ -27,6 +31,7 @@ class ImageFolder : public SampleSource {
     std::string file;
     int64_t label = -1;
   };
+  explicit ImageFolder(const std::string& folder);
   void ReadLabels(const std::string& path, bool check_files);
 
   std::string folder_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <utility>
@@ -83,8 +84,20 @@ std::unique_ptr<Dataset> OpenHdf5(const SourceOptions& options, const Transform&
   return std::make_unique<Hdf5Values>(std::move(file), transform, std::move(selection), max_bytes);
 }
 
+std::unique_ptr<SampleSource> OpenFolder(const SourceOptions& options, const std::string& key,
+                                         Labels labels) {
+  const auto listed = std::filesystem::path(options.path) / "labels.csv";
+  if (labels == Labels::kUnused && options.labels.empty() && !std::filesystem::exists(listed)) {
+    auto images = std::make_unique<ImageFolder>(ImageFolder::WithoutLabels(options.path));
+    Note("{}: {} has no labels.csv; all {} images in it are used", key, options.path,
+         images->size());
+    return images;
+  }
+  return std::make_unique<ImageFolder>(options.path, options.labels, options.on_error == "stop");
+}
+
 std::unique_ptr<Dataset> Open(const SourceOptions& options, const Transform& transform,
-                              const std::string& key) {
+                              const std::string& key, Labels labels) {
   if (options.path.empty()) FailUsage(key + ".path", "is missing");
   if (options.type == "hdf5") return OpenHdf5(options, transform, key);
   if (options.type == "idx") {
@@ -92,9 +105,7 @@ std::unique_ptr<Dataset> Open(const SourceOptions& options, const Transform& tra
                         transform, key);
   }
   if (options.type == "images") {
-    return OpenPictures(
-        std::make_unique<ImageFolder>(options.path, options.labels, options.on_error == "stop"),
-        options, transform, key);
+    return OpenPictures(OpenFolder(options, key, labels), options, transform, key);
   }
   FailUsage(key + ".type", "unknown \"{}\"; known: images, idx, hdf5", options.type);
 }
@@ -117,9 +128,9 @@ void CheckFirst(const Dataset& dataset, const std::string& key) {
 
 std::unique_ptr<Dataset> OpenDataset(const SourceOptions& source, const TransformOptions& transform,
                                      const Shape& input_shape, const std::string& key,
-                                     std::optional<int64_t> resolution) {
+                                     std::optional<int64_t> resolution, Labels labels) {
   const Transform prepared(transform, input_shape, "data.transform", resolution);
-  std::unique_ptr<Dataset> dataset = Open(source, prepared, key);
+  std::unique_ptr<Dataset> dataset = Open(source, prepared, key, labels);
   CheckFirst(*dataset, key);
   return dataset;
 }

@@ -46,6 +46,7 @@ TEST_F(Table, RefusesBrokenFilesWithTheirLine) {
             "FILE:1: no column \"sparsity\"; the header must name layer and sparsity");
   EXPECT_EQ(Message("layer,sparsity\na,1,2\n"), "FILE:2: has 3 cells, the header has 2");
   EXPECT_EQ(Message("layer,sparsity\n\n\"a,1\n"), "FILE:3: a quote is not closed");
+  EXPECT_EQ(Message("layer,sparsity\n\"a\nb\",\"\n"), "FILE:2: a quote is not closed");
   for (const char* value : {"x", "", "nan", "101", "-1", "5%", "1e400"}) {
     EXPECT_EQ(Message(std::string("layer,sparsity\na,") + value + "\n"),
               std::string("FILE:2: sparsity \"") + value + "\" is no percentage in 0 … 100");

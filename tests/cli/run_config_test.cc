@@ -296,6 +296,29 @@ TEST(RunConfig, RepairNeedsCalibrationImagesAndMasksItCanMake) {
                 "but FPGMMaskGenerator prunes whole filters"));
 }
 
+TEST(RunConfig, BenchmarkListsHoldEachValueOnce) {
+  const auto error = [](const std::string& setting) {
+    return ErrorOf([&] {
+      ReadRunConfig(MakeDocument("model: {path: a}\nsweep: [50]\n", {"benchmark." + setting}));
+    });
+  };
+  for (const std::string key : {"batch", "threads", "streams", "precision"}) {
+    EXPECT_EQ(error(key + "=[]"), "--set benchmark." + key + "=[]: benchmark." + key +
+                                      ": empty; give at least one, or benchmark: None");
+  }
+  EXPECT_THAT(error("batch=[8, 1, 8]"), HasSubstr("benchmark.batch: 8 is given twice"));
+  EXPECT_EQ(error("batch=[8, 1]"), "no error");
+}
+
+TEST(RunConfig, GeneratorsThatAMethodReplacesAreSaid) {
+  const OptionsDocument document = MakeDocument(
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"
+      "sparsity: {reconstruction: {method: obs}, mask_generator: {type: RandomMaskGenerator}}\n");
+  EXPECT_THAT(UnusedSettings(ReadRunConfig(document), document),
+              ::testing::Contains(HasSubstr("sparsity.mask_generator.type: not used, method: obs "
+                                            "chooses the weights itself")));
+}
+
 TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
   const OptionsDocument document = MakeDocument(
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\nsparsity: {cali_batchsize: "

@@ -77,8 +77,22 @@ TEST_F(RunFolderTest, AFinishedRunOfTheSameConfigurationIsReplaced) {
   EXPECT_FALSE(fs::exists(files_.Report()));
 }
 
+TEST_F(RunFolderTest, AnotherRunThatFinishedNothingGivesWay) {
+  Open();
+  identity_.network = "def";
+  EXPECT_EQ(Check(), "replaces another run that has finished nothing");
+  const LogCapture log;
+  Open();
+  EXPECT_TRUE(log.Contains("replacing another run that has finished nothing"));
+  EXPECT_EQ(ErrorOf([&] { Open(); }),
+            files_.folder() +
+                ": holds an unfinished run of this configuration (0 of 2 sparsities done); "
+                "continue it with --resume, or choose another folder with --output DIR");
+}
+
 TEST_F(RunFolderTest, AnotherConfigurationIsRefused) {
   Open();
+  WriteFileAtomically(files_.Record(0), "x");
   identity_.configuration.replace(identity_.configuration.find("seed: 0"), 7, "seed: 9");
   EXPECT_EQ(ErrorOf([&] { Open(true); }),
             files_.folder() +

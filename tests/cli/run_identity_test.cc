@@ -21,6 +21,39 @@ TEST(RunIdentity, SweepAndFolderDoNotCount) {
             "");
 }
 
+// Samples with these labels.
+class Labelled : public Dataset {
+ public:
+  explicit Labelled(std::vector<int64_t> labels) : labels_(std::move(labels)) {}
+  int64_t size() const override { return std::ssize(labels_); }
+  Shape image_shape() const override { return {1, 1, 1}; }
+  int64_t Load(int64_t /*i*/, float* /*image*/) const override { return -1; }
+  int64_t LabelOf(int64_t i) const override { return labels_[static_cast<size_t>(i)]; }
+  std::string NameOf(int64_t i) const override { return fmt::format("{}.png", i); }
+
+ private:
+  std::vector<int64_t> labels_;
+};
+
+TEST(RunIdentity, OtherLabelsAreOtherData) {
+  const Graph graph = SmallGraph(1, 1);
+  const Labelled first({1, 2, 3});
+  const Labelled same({1, 2, 3});
+  const Labelled other({1, 2, 4});
+  const Labelled more({1, 2, 3, 3});
+  const auto identity = [&](const Dataset* evaluation, const Dataset* calibration) {
+    return IdentityOf(Config(""), graph, {evaluation, calibration});
+  };
+  const RunIdentity before = identity(&first, nullptr);
+  EXPECT_EQ(DescribeDifference(before, identity(&same, nullptr)), "");
+  for (const RunIdentity& now : {identity(&other, nullptr), identity(&more, nullptr),
+                                 identity(nullptr, &first), identity(&first, &first)}) {
+    EXPECT_EQ(DescribeDifference(before, now), "the images or labels of a dataset have changed");
+  }
+  // A folder of a version that did not record them.
+  EXPECT_EQ(DescribeDifference(IdentityOf(Config(""), graph), before), "");
+}
+
 TEST(RunIdentity, SaysWhatDiffers) {
   const RunIdentity before = IdentityOf(Config("seed: 1\n"), SmallGraph(1, 1));
   EXPECT_EQ(DescribeDifference(before, IdentityOf(Config("seed: 2\n"), SmallGraph(1, 1))),

@@ -68,6 +68,30 @@ TEST_F(ImageFolderTest, SaysWhatIsWrongAndWhere) {
             "labels.csv:2: \"no.png\" does not exist in " + folder_.path());
 }
 
+TEST_F(ImageFolderTest, WithoutLabelsAllImagesCount) {
+  folder_.Add("b.PNG", EncodePng(NoiseImage(3, 4, 3, 1)));
+  folder_.Add("sub/a.jpeg", "not read yet");
+  folder_.Add("a.jpg", "not read yet");
+  folder_.Add("notes.txt", "no image");
+  const ImageFolder folder = ImageFolder::WithoutLabels(folder_.path());
+  ASSERT_EQ(folder.size(), 3);
+  EXPECT_THAT(folder.NameOf(0), ::testing::EndsWith("/a.jpg"));
+  EXPECT_THAT(folder.NameOf(1), ::testing::EndsWith("/b.PNG"));
+  EXPECT_THAT(folder.NameOf(2), ::testing::EndsWith("/sub/a.jpeg"));
+  EXPECT_EQ(folder.LabelOf(1), -1);
+  EXPECT_EQ(folder.Read(1).height, 3);
+}
+
+TEST_F(ImageFolderTest, AnEmptyFolderWithoutLabelsIsAnError) {
+  try {
+    ImageFolder::WithoutLabels(folder_.path());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              folder_.path() + ": holds no labels.csv and no .jpg, .jpeg or .png files");
+  }
+}
+
 TEST_F(ImageFolderTest, MissingFoldersAndListsAreErrors) {
   try {
     ImageFolder(folder_.path() + "/none", "", true);
