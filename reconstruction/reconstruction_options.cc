@@ -74,7 +74,8 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
           "MB for kept activations; what does not fit goes to a scratch file or is computed again");
   v.OptionalSection("polish", polish,
                     "optimiser steps of all layers together after the method, towards the dense "
-                    "network's outputs");
+                    "network's outputs; a tenth of the calibration images (64 at most) is held "
+                    "back from both and judges them");
 }
 
 void ProgressiveOptions::VisitFields(OptionVisitor& v) {
