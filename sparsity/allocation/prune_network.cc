@@ -39,7 +39,8 @@ void ReportSurprises(const std::vector<PrunedLayer>& layers) {
     with_zeros += layer.already_zero > 0 ? 1 : 0;
   }
   if (zeros > 0) {
-    Note("{} weights in {} layers were zero before pruning and count as pruned", zeros, with_zeros);
+    Note("{} weights in {} layers that the masks keep were zero before and count as pruned", zeros,
+         with_zeros);
   }
 }
 

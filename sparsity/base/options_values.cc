@@ -128,10 +128,20 @@ void Assign(const Context& context, const YamlNode& node, std::string& value) {
   value = node.text;
 }
 
+// "30 50" as it should have been written: "30, 50".
+std::string WithCommas(const std::string& text) {
+  std::string list;
+  for (const char c : text) {
+    const bool joins = c == ' ' && !list.empty() && list.back() != ',' && list.back() != ' ';
+    list += joins ? ", " : c == ' ' ? "" : std::string(1, c);
+  }
+  return list;
+}
+
 template <class T>
 void Assign(const Context& context, const YamlNode& node, std::vector<T>& value) {
   if (node.kind == Kind::kScalar) {
-    FailType(context, node, fmt::format("a list, such as [{}]", node.text));
+    FailType(context, node, fmt::format("a list, such as [{}]", WithCommas(node.text)));
   }
   if (node.kind != Kind::kList) FailType(context, node, "a list");
   value.clear();

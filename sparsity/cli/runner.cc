@@ -101,6 +101,18 @@ std::shared_ptr<const MaskGenerator> GeneratorOf(const PreparedRun& run) {
   return MakeMaskGenerator(run.config.sparsity.mask_generator);
 }
 
+/// What some layers of the network have given up before this run, a fraction.
+double ZeroShare(const PreparedRun& run, const std::vector<size_t>& layers) {
+  int64_t zeros = 0;
+  int64_t weights = 0;
+  for (const size_t i : layers) {
+    const Tensor& weight = run.model.graph.value(run.layers[i].weight).data;
+    zeros += CountZeros(weight);
+    weights += weight.size();
+  }
+  return weights == 0 ? 0 : static_cast<double>(zeros) / static_cast<double>(weights);
+}
+
 }  // namespace
 
 Runner::Runner(PreparedRun& run, const RunFiles& files)
@@ -212,7 +224,7 @@ std::vector<SpeedRow> Runner::Measure(double percent, const Graph& graph,
 std::vector<LayerSparsity> Runner::DenseLayers() const {
   std::vector<LayerSparsity> layers;
   for (size_t i = 0; i < run_.layers.size(); ++i) {
-    layers.push_back({run_.layers[i].name, 0, 0, run_.skipped[i]});
+    layers.push_back({run_.layers[i].name, 0, ZeroShare(run_, {i}), run_.skipped[i]});
   }
   return layers;
 }
@@ -321,7 +333,11 @@ std::vector<std::string> Runner::EvaluateDense() {
   Evaluation result = EvaluateNetwork(run_, run_.model.graph, "evaluate dense", nullptr);
   NoteAccuracy(0, result);
   WriteDensePredictions(result.predictions, *run_.evaluation, files_.Predictions());
-  auto row = AccuracyRow(run_, 0, 0, result);
+  std::vector<size_t> pruned;
+  for (size_t i = 0; i < run_.layers.size(); ++i) {
+    if (run_.skipped[i].empty()) pruned.push_back(i);
+  }
+  auto row = AccuracyRow(run_, 0, ZeroShare(run_, pruned), result);
   dense_ = {result.top1, std::move(result.predictions)};
   return row;
 }

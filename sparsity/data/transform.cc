@@ -90,7 +90,8 @@ void Transform::CheckOptions() const {
   }
   for (const auto& [name, list] : {std::pair(".mean", &options_.mean), {".std", &options_.std}}) {
     if (list->size() != 1 && list->size() != channels) {
-      FailUsage(key_ + name, "{} values, expected 1 or {} (one a channel)", list->size(), channels);
+      FailUsage(key_ + name, "{} values, expected 1{}", list->size(),
+                channels == 1 ? "" : fmt::format(" or {} (one a channel)", channels));
     }
   }
   for (const double std : options_.std) {

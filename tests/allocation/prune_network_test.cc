@@ -71,7 +71,8 @@ TEST(PruneNetwork, BakedZerosEqualTheMasksEvenWhereWeightsWereZero) {
       EXPECT_EQ(pruned.layers[i].achieved, mask.Sparsity());
     }
     EXPECT_GT(pruned.layers[4].already_zero, 0) << type;
-    EXPECT_TRUE(log.Contains(" weights in 1 layers were zero before pruning and count as pruned"));
+    EXPECT_TRUE(log.Contains(
+        " weights in 1 layers that the masks keep were zero before and count as pruned"));
   }
 }
 

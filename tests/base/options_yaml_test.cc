@@ -91,6 +91,8 @@ TEST(OptionsDocument, WrongTypesSayWhatWasExpected) {
   EXPECT_THAT(ErrorFor("name:"),
               HasSubstr(": name: nothing, expected text; write '' for an empty one"));
   EXPECT_EQ(ErrorFor("sizes: 8"), "f.yaml:1:8: sizes: \"8\", expected a list, such as [8]");
+  EXPECT_EQ(ErrorFor("sizes: 8 16, 9"),
+            "f.yaml:1:8: sizes: \"8 16, 9\", expected a list, such as [8, 16, 9]");
   EXPECT_EQ(ErrorFor("sizes: [1, x]"), "f.yaml:1:12: sizes: \"x\", expected an integer");
   EXPECT_EQ(ErrorFor("inner: 3"), "f.yaml:1:8: inner: \"3\", expected a map of keys and values");
   EXPECT_EQ(ErrorFor("- 1"), "f.yaml:1:1: a list, expected a map of keys and values");

@@ -6,6 +6,17 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+TEST_F(PipelineTest, WhatWasPrunedBeforeIsSaidOfTheDenseNetwork) {
+  Run({"benchmark=None", "sweep=[75]"});
+  const std::string before = Column(files_.Accuracy(), "achieved_sparsity").at(1);
+  EXPECT_EQ(Column(files_.Accuracy(), "achieved_sparsity").at(0), "0.00");
+  const std::string sparse = folder_.Path("sparse.h5");
+  fs::copy_file(files_.Checkpoint(75), sparse);
+  fs::remove_all(files_.folder());
+  Run({"benchmark=None", "sweep=[80]", "model.path=" + sparse});
+  EXPECT_EQ(Column(files_.Accuracy(), "achieved_sparsity").at(0), before);
+}
+
 TEST_F(PipelineTest, LeavesTablesCheckpointsAndReport) {
   const std::string output = Run();
   EXPECT_THAT(output, HasSubstr("achieved_sparsity"));
