@@ -4,6 +4,7 @@
 
 #include "sparsity/ops/conv.h"
 #include "sparsity/ops/vector_loops.h"
+#include "tests/support/blocked.h"
 #include "tests/support/compare.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/random_tensor.h"
@@ -11,20 +12,10 @@
 namespace sparsify {
 namespace {
 
+using testing::Blocked;
 using testing::MessageOf;
+using testing::Plain;
 using testing::RandomTensor;
-
-Tensor Blocked(const Tensor& plain) {
-  Tensor blocked;
-  ToChannelBlocks(plain, blocked);
-  return blocked;
-}
-
-Tensor Plain(const Tensor& blocked) {
-  Tensor plain;
-  FromChannelBlocks(blocked, plain);
-  return plain;
-}
 
 TEST(ChannelBlocks, HoldSixteenChannelsTogether) {
   Random random(1);

@@ -6,28 +6,19 @@
 #include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/node_blocks.h"
 #include "sparsity/ops/reduce_mean.h"
+#include "tests/support/blocked.h"
 #include "tests/support/compare.h"
 #include "tests/support/random_tensor.h"
 
 namespace sparsify {
 namespace {
 
+using testing::Blocked;
+using testing::Plain;
 using testing::RandomTensor;
 using testing::RelativeError;
 
 constexpr double kRounding = 1e-6;
-
-Tensor Blocked(const Tensor& plain) {
-  Tensor blocked;
-  ToChannelBlocks(plain, blocked);
-  return blocked;
-}
-
-Tensor Plain(const Tensor& blocked) {
-  Tensor plain;
-  FromChannelBlocks(blocked, plain);
-  return plain;
-}
 
 // The operators on plain memory are checked against references; these against them.
 TEST(ChannelScale, MeansAndTheirGradientAreThePlainOnes) {

@@ -7,6 +7,7 @@
 #include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/pool.h"
 #include "tests/reference/pool.h"
+#include "tests/support/blocked.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/random_tensor.h"
@@ -15,6 +16,7 @@ namespace sparsify {
 namespace {
 
 using reference::Array;
+using testing::Blocked;
 using testing::ExpectGradients;
 using testing::RandomInt;
 using testing::RandomTensor;
@@ -51,12 +53,6 @@ TEST(PoolBackward, AgreesWithDifferences) {
     ExpectGradients({OpType::kMaxPool, {x}, attributes, largest, 20}, seed);
     ExpectGradients({OpType::kAveragePool, {x}, attributes, average, 20}, seed);
   }
-}
-
-Tensor Blocked(const Tensor& plain) {
-  Tensor blocked;
-  ToChannelBlocks(plain, blocked);
-  return blocked;
 }
 
 TEST(PoolBackward, OfChannelBlocksIsThePlainOne) {
