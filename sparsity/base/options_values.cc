@@ -131,9 +131,12 @@ void Assign(const Context& context, const YamlNode& node, std::string& value) {
 // "30 50" as it should have been written: "30, 50".
 std::string WithCommas(const std::string& text) {
   std::string list;
+  bool between = false;
   for (const char c : text) {
-    const bool joins = c == ' ' && !list.empty() && list.back() != ',' && list.back() != ' ';
-    list += joins ? ", " : c == ' ' ? "" : std::string(1, c);
+    const bool separates = c == ' ' || c == ',';
+    if (!separates && between) list += ", ";
+    if (!separates) list += c;
+    between = separates && !list.empty();
   }
   return list;
 }
