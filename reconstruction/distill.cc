@@ -332,10 +332,7 @@ double DistillStepSize(const DistillOptions& options, int64_t step) {
 
 RepairResult Distill(const RepairTask& task, const DistillOptions& options,
                      const PolishResume& resume) {
-  if (options.logits_weight == 0 && options.block_weight == 0) {
-    FailUsage("reconstruction.polish",
-              "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
-  }
+  options.Check("reconstruction.polish");
   CheckPrecision(options.LayerPrecision(), "sparsity.reconstruction.polish.precision");
   DistillationTargets targets = FindTargets(task.student, task.teacher, task.layers);
   RepairResult result;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sparsity/ops/node_blocks.h"
+
 namespace sparsify {
 namespace {
 
@@ -60,24 +62,11 @@ Segment::Kind KindOf(const Graph& graph, const std::vector<int>& layer_of, int b
 }  // namespace
 
 bool IsElementwise(const Graph& graph, const Node& node) {
-  switch (node.type) {
-    case OpType::kBatchNormalization:
-    case OpType::kRelu:
-    case OpType::kClip:
-    case OpType::kSigmoid:
-    case OpType::kHardSigmoid:
-    case OpType::kHardSwish:
-    case OpType::kSiLU:
-    case OpType::kIdentity:
-    case OpType::kDropout:
-      return true;
-    case OpType::kAdd:
-    case OpType::kMul:
-      return !std::all_of(node.inputs.begin(), node.inputs.end(),
-                          [&](ValueId id) { return IsActivation(graph, id); });
-    default:
-      return false;
+  if (node.type == OpType::kAdd || node.type == OpType::kMul) {
+    return !std::all_of(node.inputs.begin(), node.inputs.end(),
+                        [&](ValueId id) { return IsActivation(graph, id); });
   }
+  return ActsOnElements(node.type);
 }
 
 std::vector<Segment> FindSegments(const Graph& graph, const std::vector<int>& layer_of) {

@@ -1,5 +1,7 @@
 #include "reconstruction/reconstruction_options.h"
 
+#include "sparsity/base/error.h"
+
 namespace sparsify {
 
 void PolishOptions::VisitFields(OptionVisitor& v) {
@@ -22,6 +24,12 @@ void PolishOptions::VisitFields(OptionVisitor& v) {
   v.Choice("precision", precision, {"f32", "bf16"},
            "of the factors that layers multiply, where it is faster; sums and all else are f32. "
            "bf16 needs AVX512_BF16 or AMX");
+}
+
+void PolishOptions::Check(const std::string& where) const {
+  if (logits_weight != 0 || block_weight != 0) return;
+  FailUsage(where,
+            "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
 }
 
 bool ReconstructionOptions::ChoosesMasks() const {

@@ -29,6 +29,8 @@ struct PolishOptions {
   std::string precision = "f32";        // f32, bf16 (precision.h)
 
   Precision LayerPrecision() const { return PrecisionOf(precision); }
+  /// Throws a usage Error that begins with `where` when the loss has no term.
+  void Check(const std::string& where) const;
 
   void VisitFields(OptionVisitor& v);
 };

@@ -134,10 +134,7 @@ void CheckPolish(const RunConfig& config, const OptionsDocument& document) {
   const PolishOptions& polish = *config.sparsity.reconstruction->polish;
   CheckPrecision(polish.LayerPrecision(),
                  document.Where("sparsity.reconstruction.polish.precision"));
-  if (polish.logits_weight == 0 && polish.block_weight == 0) {
-    FailUsage(document.Where("sparsity.reconstruction.polish"),
-              "logits_weight and block_weight are both 0, nothing is left to minimise; set one");
-  }
+  polish.Check(document.Where("sparsity.reconstruction.polish"));
   if (polish.warm_up >= polish.max_count) {
     Warn("{}: the step size rises over {} steps, and there are {}",
          document.Where("sparsity.reconstruction.polish.warm_up"), polish.warm_up,

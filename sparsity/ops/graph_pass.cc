@@ -64,8 +64,6 @@ GraphPass::GraphPass(const Graph& graph, std::vector<int> nodes, std::vector<Val
       node_blocks_(graph.nodes().size()),
       node_precision_(graph.nodes().size(), Precision::kF32),
       takes_blocks_(TakesBlocks()),
-      joined_(graph.nodes().size(), -1),
-      is_joined_(graph.nodes().size(), false),
       stored_(graph.values().size()),
       feeds_depthwise_(FindFeedersOfDepthwise()) {
   std::iota(stored_.begin(), stored_.end(), 0);
@@ -103,9 +101,9 @@ void GraphPass::JoinActivations() {
     const std::vector<int> readers = graph_.Consumers(node.outputs[0]);
     if (readers.size() != 1 || std::ranges::find(nodes_, readers[0]) == nodes_.end()) continue;
     const Node& reader = graph_.node(readers[0]);
-    if (!RangeOf(reader)) continue;
-    joined_[static_cast<size_t>(index)] = readers[0];
-    is_joined_[static_cast<size_t>(readers[0])] = true;
+    const std::optional<ValueRange> range = RangeOf(reader);
+    if (!range) continue;
+    joined_.emplace(index, *range);
     stored_[Index(node.outputs[0])] = reader.outputs[0];
   }
 }
@@ -123,7 +121,7 @@ std::vector<bool> GraphPass::FindFeedersOfDepthwise() const {
     if (node.inputs.empty() || node.inputs[0] == kNoValue) continue;
     const bool is_depthwise =
         node.type == OpType::kConv && IsLikelyDepthwise(node, graph_.value(node.inputs[1]).data);
-    const bool keeps = KeepsLayout(node.type) || node.type == OpType::kMul;
+    const bool keeps = ActsOnElements(node.type) || node.type == OpType::kMul;
     if (is_depthwise) {
       is_read[Index(node.inputs[0])] = true;
     } else if (keeps && feeds[static_cast<size_t>(*it)]) {
@@ -209,7 +207,9 @@ const Tensor* GraphPass::Find(ValueId id, bool blocked) const {
 
 void GraphPass::RunNode(int index) {
   const Node& node = graph_.node(index);
-  if (is_joined_[static_cast<size_t>(index)]) {
+  const bool is_joined = !node.inputs.empty() && node.inputs[0] != kNoValue &&
+                         stored_[Index(node.inputs[0])] != node.inputs[0];
+  if (is_joined) {  // its batch norm has written the output
     const bool lies = blocked_[Index(node.outputs[0])];
     node_blocks_[static_cast<size_t>(index)] = {lies, lies};
     return;
@@ -243,10 +243,10 @@ void GraphPass::RunNode(int index) {
     }
   }
   if (Trains(node)) {
-    const int activation = joined_[static_cast<size_t>(index)];
-    const auto range = activation < 0 ? std::nullopt : RangeOf(graph_.node(activation));
-    const BatchMoments& moments = moments_[index] = BatchNormalizationTrain(
-        node, inputs, *outputs[0], blocks.x, share_, range ? &*range : nullptr);
+    const auto joined = joined_.find(index);
+    const ValueRange* range = joined == joined_.end() ? nullptr : &joined->second;
+    const BatchMoments& moments = moments_[index] =
+        BatchNormalizationTrain(node, inputs, *outputs[0], blocks.x, share_, range);
     batch_statistics_.push_back({index, moments.Mean(), moments.UnbiasedVariance()});
   } else {
     LaidOutForward(node, blocks, precision, inputs, outputs);

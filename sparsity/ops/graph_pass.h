@@ -8,6 +8,7 @@
 
 #include "sparsity/graph/graph.h"
 #include "sparsity/ops/activation_gradients.h"
+#include "sparsity/ops/activations.h"
 #include "sparsity/ops/batch_normalization_training.h"
 #include "sparsity/ops/channel_blocks.h"
 #include "sparsity/ops/precision.h"
@@ -113,10 +114,9 @@ class GraphPass {
   std::vector<NodeBlocks> node_blocks_;    // by node
   std::vector<Precision> node_precision_;  // by node
   bool takes_blocks_;
-  std::vector<int> joined_;            // by node: the activation computed with it, −1
-  std::vector<bool> is_joined_;        // by node
-  std::vector<ValueId> stored_;        // by ValueId: in whose tensor it lies
-  std::vector<bool> feeds_depthwise_;  // by node
+  std::map<int, ValueRange> joined_;                // by batch norm: of its activation
+  std::vector<ValueId> stored_;                     // by ValueId: in whose tensor it lies
+  std::vector<bool> feeds_depthwise_;               // by node
   mutable std::map<ValueId, Converted> converted_;  // activations in their other layout
   SpareTensors spare_;                              // of gradients of earlier passes
   std::map<int, BatchMoments> moments_;             // by node

@@ -34,7 +34,7 @@ bool ScalesChannels(const Node& node, OpInputs inputs) {
 
 }  // namespace
 
-bool KeepsLayout(OpType type) {
+bool ActsOnElements(OpType type) {
   switch (type) {
     case OpType::kBatchNormalization:
     case OpType::kRelu:
@@ -68,7 +68,7 @@ NodeBlocks ChooseNodeBlocks(const Node& node, OpShapes inputs, const std::vector
     case OpType::kMul:
       return ChooseBinaryBlocks(node, inputs, lies, has_parameter);
     default:
-      return KeepsLayout(node.type) ? NodeBlocks{lies[0], lies[0]} : NodeBlocks{};
+      return ActsOnElements(node.type) ? NodeBlocks{lies[0], lies[0]} : NodeBlocks{};
   }
 }
 

@@ -9,8 +9,9 @@
 
 namespace sparsify {
 
-/// Whether the operator, batch norm in training, computes on blocks what it does on plain memory.
-bool KeepsLayout(OpType type);
+/// Whether each element of y depends on the same element of the first input, and on what belongs to
+/// its channel, alone: in channel blocks (batch norm in training) as on plain memory.
+bool ActsOnElements(OpType type);
 
 /// Whether input i of a node lies as NodeBlocks::x says: of a convolution and a batch norm only the
 /// first does, weights and what is for a channel each are plain.
