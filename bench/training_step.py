@@ -93,82 +93,36 @@ class Here:
         self.process.wait()
 
 
-def attributes_of(onnx, node):
-    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-
-
 class Torch:
     """An ONNX network, trainable."""
 
     def __init__(self, modules, args, batch, channels_last):
-        self.torch, self.onnx = modules["torch"], modules["onnx"]
+        self.torch = modules["torch"]
         self.bf16 = args.precision == "bf16"
         torch = self.torch
         self.clock = time.process_time if args.threads == 1 else time.perf_counter
         self.form = torch.channels_last if channels_last else torch.contiguous_format
         self.images = torch.from_numpy(batch[0].copy()).contiguous(memory_format=self.form)
         self.labels = torch.from_numpy(batch[1])
-        graph = self.onnx.load(args.network).graph
-        self.values = {}
-        self.nodes = [(n.op_type, list(n.input), n.output[0], attributes_of(self.onnx, n))
-                      for n in graph.node]
-        self.input, self.output = graph.input[0].name, graph.output[0].name
-        running = {name for op, inputs, _, _ in self.nodes if op == "BatchNormalization"
+        self.network = modules["onnx_torch"].Network(args.network)
+        running = {name for op, inputs, _, _ in self.network.nodes if op == "BatchNormalization"
                    for name in inputs[3:5]}
+        self.values = {}
         self.parameters = {}
-        for tensor in graph.initializer:
-            value = torch.from_numpy(self.onnx.numpy_helper.to_array(tensor).copy())
-            if value.is_floating_point() and tensor.name not in running:
+        for name, value in self.network.parameters.items():
+            if value.is_floating_point() and name not in running:
                 if value.dim() == 4:
                     value = value.contiguous(memory_format=self.form)
-                self.parameters[tensor.name] = value = torch.nn.Parameter(value)
-            self.values[tensor.name] = value
+                self.parameters[name] = value = torch.nn.Parameter(value)
+            self.values[name] = value
         self.optimizer = torch.optim.SGD(self.parameters.values(), lr=RATE, momentum=0.9,
                                          nesterov=True, weight_decay=1e-4)
 
-    def node(self, op, x, a):
-        functional = self.torch.nn.functional
-        if op == "Conv":
-            pads = a.get("pads", [0, 0, 0, 0])
-            if pads[:2] != pads[2:]:
-                x[0] = functional.pad(x[0], (pads[1], pads[3], pads[0], pads[2]))
-                pads = [0, 0, 0, 0]
-            return functional.conv2d(*x, stride=a.get("strides", 1), padding=pads[:2],
-                                     dilation=a.get("dilations", 1), groups=a.get("group", 1))
-        if op == "BatchNormalization":
-            return functional.batch_norm(x[0], x[3], x[4], x[1], x[2], training=True,
-                                         momentum=0.1, eps=a.get("epsilon", 1e-5))
-        if op == "MaxPool":
-            return functional.max_pool2d(x[0], a["kernel_shape"], a["strides"], a["pads"][:2])
-        if op == "Gemm":
-            return functional.linear(x[0], x[1] if a.get("transB") else x[1].T, x[2])
-        if op == "Clip":
-            return functional.hardtanh(x[0], float(x[1]), float(x[2]))
-        if op == "HardSigmoid":
-            return (x[0] * a.get("alpha", 0.2) + a.get("beta", 0.5)).clamp(0, 1)
-        if op == "Constant":
-            return self.torch.from_numpy(self.onnx.numpy_helper.to_array(a["value"]).copy())
-        simple = {
-            "Relu": lambda: functional.relu(x[0]),
-            "HardSwish": lambda: functional.hardswish(x[0]),
-            "Sigmoid": lambda: self.torch.sigmoid(x[0]),
-            "Add": lambda: x[0] + x[1],
-            "Mul": lambda: x[0] * x[1],
-            "GlobalAveragePool": lambda: functional.adaptive_avg_pool2d(x[0], 1),
-            "Flatten": lambda: self.torch.flatten(x[0], 1),
-            "Identity": lambda: x[0],
-            "Dropout": lambda: x[0],
-        }
-        if op not in simple:
-            sys.exit(f"{op}: the PyTorch side does not know this operator")
-        return simple[op]()
-
     def loss(self):
         values = dict(self.values)
-        values[self.input] = self.images
-        for op, inputs, output, attributes in self.nodes:
-            values[output] = self.node(op, [values[name] for name in inputs], attributes)
-        return self.torch.nn.functional.cross_entropy(values[self.output], self.labels)
+        values[self.network.input] = self.images
+        self.network.run(self.network.nodes, values, training=True)
+        return self.torch.nn.functional.cross_entropy(values[self.network.output], self.labels)
 
     def gradients(self):
         self.optimizer.zero_grad()
@@ -249,10 +203,12 @@ def main():
     args = parse()
     import numpy
     import onnx
-    import onnx.numpy_helper
     import torch
 
-    modules = {"numpy": numpy, "onnx": onnx, "torch": torch}
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+    import onnx_torch
+
+    modules = {"numpy": numpy, "onnx": onnx, "onnx_torch": onnx_torch, "torch": torch}
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
         batch = make_batch(modules, args, folder)
