@@ -8,11 +8,12 @@
 #     LEVELS   e.g. 50,60 (percent)
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
 #              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
-#              wanda, statistics, nm (2:4); row@256: with so many calibration images;
+#              wanda, statistics, nm (2:4), aware and obs_aware (best and obs fitted behind Relu and
+#              Clip); row@256: with so many calibration images;
 #              row+N: with at most N optimiser steps; polish+NxB: of B images each, in bf16
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
-[[ $# -ge 6 ]] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -ge 6 ]] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 network=$1 models=$2 images=$3 output=$4 levels=$5
 shift 5
 cd "$(dirname "$0")/.."
@@ -71,6 +72,8 @@ settings() {
         echo "sparsity.reconstruction.polish.batch=$3"
         echo "sparsity.reconstruction.polish.precision=bf16"
       fi ;;
+    aware) echo 'sparsity.reconstruction={method: least_squares, activation_aware: True}' ;;
+    obs_aware) echo 'sparsity.reconstruction={method: obs, activation_aware: True}' ;;
     obs | sparse_gpt | wanda | statistics) echo "sparsity.reconstruction={method: $1}" ;;
     nm)
       echo "sparsity.reconstruction=$least"
@@ -98,7 +101,7 @@ for row in "$@"; do
   [[ -d $folder ]] && resume=(--resume)
   # The curves of one network serve every row that measures them.
   curves=$output/$network/sensitivity.csv
-  if [[ -f $curves && $name =~ ^(best|polish|obs|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
+  if [[ -f $curves && $name =~ ^(best|polish|aware|obs|obs_aware|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
     arguments+=(--set "sparsity.allocation.curves_file=$curves")
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \

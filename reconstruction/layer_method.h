@@ -39,6 +39,8 @@ struct LayerRepairOptions {
   int64_t batch = 16;              // images a forward pass; the network's own if it is fixed
   /// Matches every channel's mean and variance after the method.
   bool statistics_correction = false;
+  /// Then fits weights to what Relu or Clip behind a layer lets through (activation_fit.h).
+  bool activation_aware = false;
   /// A layer that needs more goes to SparseGPT instead of exact OBS.
   double obs_operations = 6e12;
 };

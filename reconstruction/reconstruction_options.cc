@@ -36,6 +36,10 @@ bool ReconstructionOptions::ChoosesMasks() const {
   return method == "obs" || method == "sparse_gpt" || method == "wanda";
 }
 
+bool ReconstructionOptions::FitsBehindActivations() const {
+  return method != "adam" && method != "statistics";
+}
+
 void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Choice("method", method, {"adam", "least_squares", "obs", "sparse_gpt", "wanda", "statistics"},
            "adam: optimiser steps unit by unit, as published; the others go layer by layer with "
@@ -75,6 +79,10 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Field("max_positions", max_positions, {.min = 0},
           "output positions of a layer used of each image, drawn at random, 0: all; not adam");
   v.Field(
+      "activation_aware", activation_aware,
+      "then fit the weights of layers in front of Relu or Clip to what these let through, which "
+      "takes some 400 MB more; not adam, not statistics");
+  v.Field(
       "statistics_correction", statistics_correction,
       "match every output channel's mean and deviation with the dense network's at the end, layer "
       "by layer");
@@ -94,16 +102,20 @@ void ProgressiveOptions::VisitFields(OptionVisitor& v) {
            "whose outputs a stage imitates: the dense network's or the previous stage's");
 }
 
-const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options) {
-  static const std::vector<std::string> of_adam = {
+std::vector<std::string> UnusedKeys(const ReconstructionOptions& options) {
+  const std::vector<std::string> of_adam = {
       "pattern",     "max_count",      "weight_lr",       "bias_lr",           "keep_gpu",
       "mix_batches", "use_dense_inps", "bias_correction", "weight_correction", "early_stop",
       "lr_schedule", "lr_scale",       "held_back",       "patience"};
-  static const std::vector<std::string> of_others = {"damping", "max_positions"};
-  static const std::vector<std::string> none;
-  if (!options.IsAdam()) return of_adam;
-  // The correction reads the layers' inputs as the other methods do.
-  return options.statistics_correction ? none : of_others;
+  std::vector<std::string> unused;
+  if (!options.IsAdam()) {
+    unused = of_adam;
+  } else if (!options.statistics_correction) {
+    // The correction reads the layers' inputs as the other methods do.
+    unused = {"damping", "max_positions"};
+  }
+  if (!options.FitsBehindActivations()) unused.emplace_back("activation_aware");
+  return unused;
 }
 
 }  // namespace sparsify

@@ -60,6 +60,7 @@ struct ReconstructionOptions {
   // the other methods (layer_repair.h)
   double damping = 0.01;               // pull towards the dense weights
   int64_t max_positions = 100;         // output positions used of an image; 0: all
+  bool activation_aware = false;       // fit to what Relu or Clip lets through
   bool statistics_correction = false;  // match every channel's mean and deviation at the end
 
   int64_t memory_limit = 1500;          // 10^6 bytes for kept activations
@@ -70,6 +71,8 @@ struct ReconstructionOptions {
   bool IsLayerwise() const { return !IsAdam(); }
   /// The method chooses the weights to prune itself.
   bool ChoosesMasks() const;
+  /// The method has a use for activation_aware.
+  bool FitsBehindActivations() const;
 
   void VisitFields(OptionVisitor& v);
 };
@@ -83,6 +86,6 @@ struct ProgressiveOptions {
 };
 
 /// The keys of `reconstruction:` that the chosen method has no use for.
-const std::vector<std::string>& UnusedKeys(const ReconstructionOptions& options);
+std::vector<std::string> UnusedKeys(const ReconstructionOptions& options);
 
 }  // namespace sparsify

@@ -154,4 +154,22 @@ double QuadraticLoss(const Moments& moments, const Matrix& weights) {
   return std::max(0.0, loss);
 }
 
+double LayerLoss(const LayerStatistics& statistics, const Tensor& weight, const Tensor* bias) {
+  double loss = 0;
+  const int64_t rows = statistics.rows();
+  const int64_t columns = statistics.columns();
+  for (int64_t group = 0; group < statistics.groups(); ++group) {
+    const Moments moments = statistics.GroupMoments(group);
+    const Matrix w = Eigen::Map<const Eigen::Matrix<float, -1, -1, Eigen::RowMajor>>(
+                         weight.data() + group * rows * columns, rows, columns)
+                         .cast<double>();
+    Vector shift = moments.target_mean - w * moments.input_mean;
+    for (int64_t r = 0; bias != nullptr && r < rows; ++r) {
+      shift[r] -= (*bias)[bias->size() == 1 ? 0 : group * rows + r];
+    }
+    loss += QuadraticLoss(moments, w) + shift.squaredNorm();
+  }
+  return loss;
+}
+
 }  // namespace sparsify

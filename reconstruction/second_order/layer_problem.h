@@ -92,4 +92,7 @@ KeepMatrix GroupMask(const LayerStatistics& statistics, const Mask& mask, int64_
 /// undamped H and t; never negative.
 double QuadraticLoss(const Moments& moments, const Matrix& weights);
 
+/// Σ over outputs of E[(y − w·x − b)²] with these weights; `bias` is [O], [1] or null.
+double LayerLoss(const LayerStatistics& statistics, const Tensor& weight, const Tensor* bias);
+
 }  // namespace sparsify

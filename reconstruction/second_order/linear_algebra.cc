@@ -99,6 +99,12 @@ void FloatProduct(const float* a, int64_t m, const float* b, int64_t n, int64_t 
               b, Int(stride), 0.0F, product, Int(n));
 }
 
+void FloatMultiply(const float* a, int64_t m, const float* b, int64_t n, int64_t k,
+                   float* product) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, Int(m), Int(n), Int(k), 1.0F, a, Int(k), b,
+              Int(n), 0.0F, product, Int(n));
+}
+
 void FloatGram(const float* a, int64_t n, int64_t k, int64_t stride, float* product) {
   cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, Int(n), Int(k), 1.0F, a, Int(stride), 0.0F,
               product, Int(n));

@@ -39,6 +39,8 @@ bool InvertSymmetric(Matrix& a);
 /// `stride` floats apart.
 void FloatProduct(const float* a, int64_t m, const float* b, int64_t n, int64_t k, int64_t stride,
                   float* product);
+/// product[m, n] = a[m, k] · b[k, n] in float, row-major.
+void FloatMultiply(const float* a, int64_t m, const float* b, int64_t n, int64_t k, float* product);
 /// product[n, n] = a[n, k] · a[n, k]ᵀ, lower triangle only.
 void FloatGram(const float* a, int64_t n, int64_t k, int64_t stride, float* product);
 

@@ -1,6 +1,7 @@
 #include "reconstruction/second_order/statistics.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "sparsity/base/error.h"
@@ -19,6 +20,8 @@ struct LayerStatistics::Batch {
   Window window;  // of one position for a fully connected layer
   // Of each sample: where its window starts in the inputs, and its place in the targets.
   std::vector<int64_t> image, position, top, left;
+  // Samples that are kept, ascending; the second kind is held back.
+  std::array<std::vector<int64_t>, 2> kept;
 
   void Take(int64_t n, int64_t at) {
     const WindowAxis& h = window.height;
@@ -31,6 +34,9 @@ struct LayerStatistics::Batch {
 };
 
 namespace {
+
+// Of each so many images one is held back from the samples.
+constexpr int64_t kHeldBackEvery = 8;
 
 void CheckLinear(const Node& node, const std::string& layer) {
   const Attributes& a = node.attributes;
@@ -73,14 +79,16 @@ LayerStatistics::LayerStatistics(const Node& node, const Layer& layer,
          conv ? "convolution" : "fully connected");
   }
   if (!conv) CheckLinear(node, layer.name);
-  if (options.max_positions < 0 || options.slab_bytes < 1) {
-    Fail(layer.name, "max_positions {} and slab_bytes {} must not be negative or zero",
-         options.max_positions, options.slab_bytes);
+  if (options.max_positions < 0 || options.kept_positions < 0 || options.slab_bytes < 1) {
+    Fail(layer.name,
+         "max_positions {}, kept_positions {} and slab_bytes {} must not be negative or zero",
+         options.max_positions, options.kept_positions, options.slab_bytes);
   }
   rows_ = weight[0] / groups_;
   columns_ = weight.NumElements() / weight[0];
   taps_ = conv ? weight[2] * weight[3] : 1;
   sums_.resize(static_cast<size_t>(groups_));
+  samples_.resize(static_cast<size_t>(groups_));
   for (Sums& sums : sums_) {
     sums.gram = Matrix::Zero(columns_, columns_);
     sums.cross = Matrix::Zero(rows_, columns_);
@@ -138,7 +146,13 @@ void LayerStatistics::ChoosePositions(Batch& batch) const {
       chosen.resize(static_cast<size_t>(options_.max_positions));
       std::sort(chosen.begin(), chosen.end());
     }
+    const auto first = static_cast<int64_t>(batch.image.size());
     for (const int64_t position : chosen) batch.Take(n, position);
+    const int64_t kept = std::min(options_.kept_positions, std::ssize(chosen));
+    const bool held = (images_ + n) % kHeldBackEvery == kHeldBackEvery - 1;
+    for (int64_t k = 0; k < kept; ++k) {
+      batch.kept.at(held ? 1 : 0).push_back(first + k * std::ssize(chosen) / kept);
+    }
   }
 }
 
@@ -178,8 +192,34 @@ void LayerStatistics::AddGroup(const Batch& batch, int64_t group, Scratch& scrat
         FillTarget(batch, group * rows_ + line - columns_, first, samples, row);
       }
     });
+    KeepSamples(batch, slab, first, samples, samples_[static_cast<size_t>(group)]);
     AddSlab(sums_[static_cast<size_t>(group)], slab, samples, scratch.product);
   }
+}
+
+void LayerStatistics::KeepSamples(const Batch& batch, const float* slab, int64_t first,
+                                  int64_t samples, LayerSamples& kept) const {
+  for (const bool held : {false, true}) {
+    const std::vector<int64_t>& all = batch.kept.at(held ? 1 : 0);
+    const auto begin = std::lower_bound(all.begin(), all.end(), first);
+    const auto end = std::lower_bound(begin, all.end(), first + samples);
+    if (begin == end) continue;
+    SampleBlock block;
+    block.count = end - begin;
+    const auto take = [&](int64_t line, int64_t lines, std::vector<float>& to) {
+      to.reserve(static_cast<size_t>(lines * block.count));
+      for (const float* row = slab + line * samples; lines > 0; --lines, row += samples) {
+        for (auto at = begin; at != end; ++at) to.push_back(row[*at - first]);
+      }
+    };
+    take(0, columns_, block.inputs);
+    take(columns_, rows_, block.targets);
+    (held ? kept.held_back : kept.fit).push_back(std::move(block));
+  }
+}
+
+const LayerSamples& LayerStatistics::Samples(int64_t group) const {
+  return samples_.at(static_cast<size_t>(group));
 }
 
 void LayerStatistics::FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first,

@@ -24,6 +24,8 @@ struct StatisticsOptions {
   /// Output positions used of each image, drawn at random by (seed, image); 0 takes all.
   int64_t max_positions = 0;
   uint64_t seed = 0;
+  /// Of these, so many of each image are kept as samples, evenly spread; 0 keeps none.
+  int64_t kept_positions = 0;
   /// Memory for one slab of columns and targets; several threads have one each.
   int64_t slab_bytes = int64_t{32} << 20;
 };
@@ -35,6 +37,18 @@ struct Moments {
   Vector input_mean;        // x̄
   Vector target_mean;       // ȳ
   Vector target_variance;   // E[(y−ȳ)²] of each row
+};
+
+/// Samples of one group, one a column.
+struct SampleBlock {
+  int64_t count = 0;
+  std::vector<float> inputs;   // columns×count
+  std::vector<float> targets;  // rows×count
+};
+
+struct LayerSamples {
+  std::vector<SampleBlock> fit;
+  std::vector<SampleBlock> held_back;  // of every eighth image
 };
 
 class LayerStatistics {
@@ -50,6 +64,9 @@ class LayerStatistics {
 
   /// Moments of a group. Throws Error naming the layer before the first sample.
   Moments GroupMoments(int64_t group) const;
+
+  /// What StatisticsOptions::kept_positions asked for, of a group.
+  const LayerSamples& Samples(int64_t group) const;
 
   const std::string& layer_name() const { return layer_.name; }
   const Shape& weight_shape() const { return layer_.weight_shape; }
@@ -79,6 +96,8 @@ class LayerStatistics {
   Batch View(const Tensor& inputs, const Tensor& targets) const;
   void ChoosePositions(Batch& batch) const;
   void AddGroup(const Batch& batch, int64_t group, Scratch& scratch);
+  void KeepSamples(const Batch& batch, const float* slab, int64_t first, int64_t samples,
+                   LayerSamples& kept) const;
   void FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first, int64_t samples,
                   float* row) const;
   void FillTarget(const Batch& batch, int64_t channel, int64_t first, int64_t samples,
@@ -91,7 +110,8 @@ class LayerStatistics {
   int64_t groups_, rows_, columns_, taps_;
   int64_t images_ = 0, count_ = 0, seen_ = 0;
   std::vector<Sums> sums_;
-  Scratch scratch_;  // of a layer of one group, kept between batches
+  std::vector<LayerSamples> samples_;  // of each group
+  Scratch scratch_;                    // of a layer of one group, kept between batches
 };
 
 }  // namespace sparsify

@@ -55,6 +55,7 @@ LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
   options.max_positions = chosen.max_positions;
   options.memory_limit_mb = chosen.memory_limit;
   options.statistics_correction = chosen.statistics_correction;
+  options.activation_aware = chosen.activation_aware && chosen.FitsBehindActivations();
   return options;
 }
 
@@ -217,6 +218,7 @@ class LevelRepair {
     layers_ = LayersOf(student_.graph);
     LayerRepairOptions options = LayerOptions(sparsity_);
     options.method = LayerMethod::kStatistics;
+    options.activation_aware = false;
     RepairResult result = RepairLayers(Task(calibration, "statistics"), options);
     for (RepairedUnit& unit : result.units) unit.name += " statistics";
     return result;

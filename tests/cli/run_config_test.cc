@@ -330,6 +330,16 @@ TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
                           "least_squares has no use for it"));
 }
 
+TEST(RunConfig, AFitBehindActivationsIsNothingForStatistics) {
+  const OptionsDocument document = MakeDocument(
+      "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\nsparsity: {reconstruction: "
+      "{method: statistics, activation_aware: True}}\n");
+  EXPECT_THAT(
+      UnusedSettings(ReadRunConfig(document), document),
+      ElementsAre("f.yaml:4:67: sparsity.reconstruction.activation_aware: not used, method: "
+                  "statistics has no use for it"));
+}
+
 TEST(RunConfig, KeysThatAdamDoesNotUseAreSaid) {
   const OptionsDocument document = MakeDocument(
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\n"

@@ -137,6 +137,30 @@ TEST_P(RepairOf, DependsNeitherOnTheMemoryLimitNorOnTheRun) {
 INSTANTIATE_TEST_SUITE_P(Networks, RepairOf, ::testing::Values("residual", "mobile"),
                          [](const auto& network) { return std::string(network.param); });
 
+TEST_P(RepairOf, FitsBehindActivationsWhereAsked) {
+  const auto masks = MagnitudeMasks(teacher_, 0.7);
+  Graph plain = teacher_;
+  Graph student = teacher_;
+  Repaired(plain, teacher_, masks, layers_, images_, Quiet());
+  LayerRepairOptions options = Quiet();
+  options.activation_aware = true;
+  Repaired(student, teacher_, masks, layers_, images_, options);
+  // Stem and first layer of the block; expansion and the squeeze, as HardSwish is no limit.
+  EXPECT_TRUE(log_.Contains(fmt::format(
+      "repair: 2 of {} layers are read by Relu or Clip alone and were fitted behind it; "
+      "on the images held back the error there is ",
+      layers_.size())));
+  EXPECT_LT(OutputError(student, teacher_, images_), OutputError(plain, teacher_, images_));
+  for (const auto& [name, mask] : masks) {
+    const Tensor& weight = student.value(student.FindValue(name)).data;
+    for (int64_t i = 0; i < mask.size(); ++i) {
+      if (!mask[i]) {
+        ASSERT_EQ(weight[i], 0.0F) << name << i;
+      }
+    }
+  }
+}
+
 class Repair : public ::testing::Test {
  protected:
   std::vector<RepairedUnit> Run(const LayerRepairOptions& options = Quiet()) {

@@ -170,6 +170,57 @@ TEST(SecondOrderStatistics, SampledPositionsAreCountedAndDoNotDependOnTheBatches
   EXPECT_LT(difference.cwiseAbs().maxCoeff(), 1e-5);
 }
 
+// The samples of a group in the order of the images.
+void ExpectSamples(const std::vector<SampleBlock>& blocks, const Rows& columns, const Rows& targets,
+                   const std::vector<int64_t>& expected) {
+  auto at = expected.begin();
+  for (const SampleBlock& block : blocks) {
+    for (int64_t s = 0; s < block.count; ++s, ++at) {
+      ASSERT_NE(at, expected.end());
+      const Row& column = columns[At(*at)];
+      const Row& target = targets[At(*at)];
+      for (size_t i = 0; i < column.size(); ++i) {
+        ASSERT_EQ(block.inputs[i * At(block.count) + At(s)], column[i]);
+      }
+      for (size_t o = 0; o < target.size(); ++o) {
+        ASSERT_EQ(block.targets[o * At(block.count) + At(s)], target[o]);
+      }
+    }
+  }
+  EXPECT_EQ(at, expected.end());
+}
+
+TEST(SecondOrderStatistics, SamplesAreColumnsOfTheLayerAndEveryEighthImageIsHeldBack) {
+  const ConvCase c{2, 3, 3, {2, 1}, {1, 1}, {1, 1, 1, 1}};
+  for (const int64_t slab_bytes : {1, 1 << 20}) {
+    StatisticsOptions options;
+    options.kept_positions = 5;
+    options.slab_bytes = slab_bytes;
+    LayerStatistics statistics(ConvNode(c), ConvLayer(c, 4, 6), options);
+    const int64_t positions = int64_t{4} * 6;
+    std::vector<Rows> columns(2);
+    std::vector<Rows> targets(2);
+    for (uint64_t batch = 0; batch < 3; ++batch) {
+      const Tensor x = RandomTensor({6, 6, 7, 6}, 10 + batch, 1.0);
+      const Tensor y = RandomTensor({6, 4, 4, 6}, 20 + batch);
+      statistics.Add(x, y);
+      for (int64_t g = 0; g < 2; ++g) NaiveColumns(c, x, y, g, columns[At(g)], targets[At(g)]);
+    }
+    std::vector<int64_t> fit;
+    std::vector<int64_t> held;
+    for (int64_t n = 0; n < 18; ++n) {
+      for (int64_t k = 0; k < 5; ++k) {
+        (n % 8 == 7 ? held : fit).push_back(n * positions + k * positions / 5);
+      }
+    }
+    for (int64_t g = 0; g < 2; ++g) {
+      const LayerSamples& samples = statistics.Samples(g);
+      ExpectSamples(samples.fit, columns[At(g)], targets[At(g)], fit);
+      ExpectSamples(samples.held_back, columns[At(g)], targets[At(g)], held);
+    }
+  }
+}
+
 TEST(SecondOrderStatistics, BadInputNamesTheLayer) {
   const Layer layer = LinearLayer(2, 3);
   LayerStatistics statistics(LinearNode(), layer);
