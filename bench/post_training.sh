@@ -10,10 +10,11 @@
 #              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
 #              wanda, statistics, nm (2:4), aware and obs_aware (best and obs fitted behind Relu and
 #              Clip); row@256: with so many calibration images;
-#              row+N: with at most N optimiser steps; polish+NxB: of B images each, in bf16
+#              row+N: with at most N optimiser steps; polish+NxB: of B images each, in bf16 if the
+#              processor multiplies it
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
-[[ $# -ge 6 ]] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -ge 6 ]] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 network=$1 models=$2 images=$3 output=$4 levels=$5
 shift 5
 cd "$(dirname "$0")/.."
@@ -70,7 +71,9 @@ settings() {
       echo "sparsity.reconstruction.polish.max_count=${2:-1000}"
       if [[ -n ${3:-} ]]; then
         echo "sparsity.reconstruction.polish.batch=$3"
-        echo "sparsity.reconstruction.polish.precision=bf16"
+        if grep -qE '\b(avx512_bf16|amx_bf16)\b' /proc/cpuinfo; then
+          echo "sparsity.reconstruction.polish.precision=bf16"
+        fi
       fi ;;
     aware) echo 'sparsity.reconstruction={method: least_squares, activation_aware: True}' ;;
     obs_aware) echo 'sparsity.reconstruction={method: obs, activation_aware: True}' ;;
