@@ -29,4 +29,8 @@ std::vector<Segment> FindSegments(const Graph& graph, const std::vector<int>& la
 /// Activation functions, normalisation, Identity, Dropout, Clip, and Add or Mul with a parameter.
 bool IsElementwise(const Graph& graph, const Node& node);
 
+/// The node that alone reads the first output of `node`, or −1: several, none, or it is an output
+/// of the network.
+int OnlyReader(const Graph& graph, const Node& node);
+
 }  // namespace sparsify

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include "reconstruction/graph_segments.h"
 #include "reconstruction/layer_weights.h"
 #include "reconstruction/phase_timer.h"
 #include "reconstruction/repair_walk.h"
@@ -37,12 +38,9 @@ void ReturnFreedMemory() {
 
 // What the layer's output is limited to by Relu or Clip, if that alone reads it.
 std::optional<ValueRange> RangeBehind(const Graph& graph, const Layer& layer) {
-  const ValueId output = graph.node(layer.node).outputs.at(0);
-  const auto readers = graph.Consumers(output);
-  const bool is_result = std::any_of(graph.outputs.begin(), graph.outputs.end(),
-                                     [&](const Port& port) { return port.value == output; });
-  if (readers.size() != 1 || is_result) return std::nullopt;
-  return RangeOf(graph.node(readers[0]));
+  const int reader = OnlyReader(graph, graph.node(layer.node));
+  if (reader < 0) return std::nullopt;
+  return RangeOf(graph.node(reader));
 }
 
 double Relative(double loss, double variance) { return variance > 0 ? loss / variance : 0; }
@@ -165,6 +163,9 @@ class LayerRepair {
     ++fitted_;
     rows_ += fit.rows;
     improved_ += fit.improved;
+    if (!fit.obstacle.empty()) {
+      Warn("{}: not fitted behind its activation: {}", statistics.layer_name(), fit.obstacle);
+    }
     if (fit.before > 0) gain_ += 1 - fit.after / fit.before;
     Verbose(
         "{}: error behind the activation {:.4g} → {:.4g} on the images held back; {} of {} "

@@ -70,14 +70,9 @@ Unit MakeUnit(const Graph& graph, const std::vector<Layer>& layers,
 std::vector<int> WithFollowers(const Graph& graph, int node) {
   std::vector<int> nodes = {node};
   while (true) {
-    const Node& last = graph.node(nodes.back());
-    const auto readers = graph.Consumers(last.outputs.front());
-    if (readers.size() != 1 || !IsElementwise(graph, graph.node(readers.front()))) return nodes;
-    const bool is_result =
-        std::any_of(graph.outputs.begin(), graph.outputs.end(),
-                    [&](const Port& port) { return port.value == last.outputs.front(); });
-    if (is_result) return nodes;
-    nodes.push_back(readers.front());
+    const int reader = OnlyReader(graph, graph.node(nodes.back()));
+    if (reader < 0 || !IsElementwise(graph, graph.node(reader))) return nodes;
+    nodes.push_back(reader);
   }
 }
 

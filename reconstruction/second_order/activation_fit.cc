@@ -1,6 +1,7 @@
 #include "reconstruction/second_order/activation_fit.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -46,8 +47,11 @@ class GroupFit {
     active_.resize(samples.fit.size());
   }
 
-  /// False when the covariance has no inverse or there are no samples: nothing can be fitted.
-  bool IsSolvable() const { return is_solvable_ && count_ > 0 && !samples_.held_back.empty(); }
+  /// Why nothing can be fitted, or empty.
+  std::string Obstacle() const {
+    if (count_ == 0 || samples_.held_back.empty()) return "fewer than eight images to judge it by";
+    return is_solvable_ ? "" : "the covariance of its inputs has no inverse; raise damping";
+  }
 
   void Run(Rows& rows) {
     Rows gradient;
@@ -254,7 +258,10 @@ ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tenso
     const LayerSamples& samples = statistics.Samples(group);
     GroupFit fit(samples, statistics.GroupMoments(group), std::move(given), std::move(project),
                  range, options);
-    if (!fit.IsSolvable()) continue;
+    if (const std::string obstacle = fit.Obstacle(); !obstacle.empty()) {
+      result.obstacle = obstacle;
+      continue;
+    }
     Rows fitted = {stored, stored_bias};
     const Vector before = fit.HeldBackError(fitted);
     fit.Run(fitted);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "reconstruction/second_order/layer_problem.h"
 #include "sparsity/ops/activations.h"
@@ -31,6 +32,7 @@ struct ActivationFit {
   /// Σ over rows of E[(r(s) − r(y))²] on the samples held back, r the activation.
   double before = 0;
   double after = 0;
+  std::string obstacle;  // why outputs could not be fitted, or empty
 };
 
 /// Fits every row of `layer` on its mask; `dense` is the teacher's weight. A row takes its new

@@ -87,6 +87,7 @@ TEST(ActivationFit, FindsWeightsThatAreRightInsideTheRange) {
         FitBehindActivation(data.statistics, data.dense, range, options, layer);
     EXPECT_EQ(fit.rows, 1);
     EXPECT_EQ(fit.improved, 1);
+    EXPECT_EQ(fit.obstacle, "");
     EXPECT_NEAR(layer.weight[0], 1, 1e-3);
     EXPECT_NEAR(layer.bias[0], 0, 1e-3);
     EXPECT_EQ(layer.weight[1], 0);
@@ -182,6 +183,7 @@ TEST(ActivationFit, KeepsWeightsThatNoImageCouldJudge) {
     const ActivationFit fit = FitBehindActivation(*statistics, data.weight, kRelu, {}, layer);
     EXPECT_EQ(fit.improved, 0);
     EXPECT_EQ(fit.before, 0);
+    EXPECT_EQ(fit.obstacle, "fewer than eight images to judge it by");
     EXPECT_TRUE(std::equal(layer.weight.values().begin(), layer.weight.values().end(),
                            before.weight.values().begin()));
   }
