@@ -33,7 +33,9 @@ struct LayerRepairOptions {
   /// obs, sparse_gpt: compares the losses of rows by the variance of their targets, as folding
   /// batch norm gives every row a scale of its own.
   bool scale_rows = true;
-  double damping = 0.01;           // pull towards the dense weights, share of the mean diagonal
+  double damping = 0.01;  // pull towards the dense weights, share of the mean diagonal
+  /// Chooses each layer's damping on images held back (damping_search.h), from `damping` on.
+  bool damping_search = false;
   int64_t max_positions = 100;     // output positions used of an image; 0: all
   int64_t memory_limit_mb = 3000;  // 10^6 bytes for kept activations; also of one layer's sums
   int64_t batch = 16;              // images a forward pass; the network's own if it is fixed

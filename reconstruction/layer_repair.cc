@@ -9,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include "reconstruction/damping_search.h"
 #include "reconstruction/graph_segments.h"
 #include "reconstruction/layer_weights.h"
 #include "reconstruction/phase_timer.h"
@@ -86,6 +87,7 @@ class LayerRepair {
                           std::span(result_.units).first(rows));
       }
     }
+    ReportDampings();
     ReportFits();
     result_.seconds["load images"] = walk.seconds().load;
     result_.seconds["forward"] = walk.seconds().forward;
@@ -136,12 +138,15 @@ class LayerRepair {
     sampling.seed = task_.seed;
     range_ = options_.activation_aware ? RangeBehind(task_.student, layer) : std::nullopt;
     if (range_) sampling.kept_positions = PositionsToKeep(layer);
+    sampling.hold_back = options_.damping_search;
     LayerStatistics statistics(task_.student.node(layer.node), layer, sampling);
     walk.Next([&](const Tensor& inputs, const Tensor& targets) { statistics.Add(inputs, targets); },
               progress);
     ReturnFreedMemory();
+    const double damping =
+        options_.damping_search ? ChooseDamping(layer, statistics) : options_.damping;
     const auto solving = Clock::now();
-    Solve(layer, statistics, unit);
+    Solve(layer, statistics, damping, unit);
     result_.seconds["solve"] += SecondsSince(solving);
     unit.seconds = SecondsSince(start);
     Verbose("{}: loss {:.4f} → {:.4f} of the variance, {} samples, {} ({} to solve){}{}", unit.name,
@@ -156,9 +161,35 @@ class LayerRepair {
     return std::max<int64_t>(1, samples / task_.calibration.size());
   }
 
-  void Fit(const LayerStatistics& statistics, const Tensor& dense, LayerSolution& solution) {
+  double ChooseDamping(const Layer& layer, const LayerStatistics& statistics) {
+    const auto start = Clock::now();
+    const DampingChoice choice =
+        SearchDamping(statistics, DenseWeight(layer), MaskOf(layer), options_);
+    result_.seconds["damping"] += SecondsSince(start);
+    dampings_.push_back(choice.damping);
+    std::string trials;
+    for (const DampingTrial& trial : choice.trials) {
+      trials +=
+          fmt::format("{}{:.3g}: {:.4f}", trials.empty() ? "" : ", ", trial.damping, trial.loss);
+    }
+    Verbose("{}: damping {:.3g} ({})", statistics.layer_name(), choice.damping,
+            trials.empty() ? "not searched: nothing is held back" : trials);
+    return choice.damping;
+  }
+
+  void ReportDampings() {
+    if (dampings_.empty()) return;
+    std::sort(dampings_.begin(), dampings_.end());
+    Note(
+        "{}: damping chosen on the images held back: {:.2g} … {:.2g} over the layers, median "
+        "{:.2g}",
+        Title(), dampings_.front(), dampings_.back(), dampings_[dampings_.size() / 2]);
+  }
+
+  void Fit(const LayerStatistics& statistics, const Tensor& dense, double damping,
+           LayerSolution& solution) {
     ActivationFitOptions options;
-    options.damping = options_.damping;
+    options.damping = damping;
     const ActivationFit fit = FitBehindActivation(statistics, dense, *range_, options, solution);
     ++fitted_;
     rows_ += fit.rows;
@@ -184,15 +215,26 @@ class LayerRepair {
 
   std::string Title() const { return task_.title.empty() ? "repair" : task_.title; }
 
-  void Solve(const Layer& layer, const LayerStatistics& statistics, RepairedUnit& unit) {
+  const Tensor& DenseWeight(const Layer& layer) const {
+    return task_.teacher.value(task_.teacher.node(layer.node).inputs[1]).data;
+  }
+
+  Mask& MaskOf(const Layer& layer) {
+    return task_.masks.at(task_.student.value(layer.weight).name);
+  }
+
+  void Solve(const Layer& layer, const LayerStatistics& statistics, double damping,
+             RepairedUnit& unit) {
     Graph& student = task_.student;
-    Mask& mask = task_.masks.at(student.value(layer.weight).name);
+    Mask& mask = MaskOf(layer);
     const Tensor& given = student.value(layer.weight).data;
-    const Tensor& dense = task_.teacher.value(task_.teacher.node(layer.node).inputs[1]).data;
+    const Tensor& dense = DenseWeight(layer);
     const Tensor* bias = layer.bias == kNoValue ? nullptr : &student.value(layer.bias).data;
     const double before = LayerLoss(statistics, given, bias);
-    LayerSolution solution = SolveByMethod(statistics, dense, given, mask, options_, unit.remark);
-    if (range_) Fit(statistics, dense, solution);
+    LayerRepairOptions options = options_;
+    options.damping = damping;
+    LayerSolution solution = SolveByMethod(statistics, dense, given, mask, options, unit.remark);
+    if (range_) Fit(statistics, dense, damping, solution);
     unit.loss_before = Relative(before, solution.target_variance);
     unit.loss_after = Relative(solution.loss, solution.target_variance);
     unit.samples = statistics.count();
@@ -204,6 +246,7 @@ class LayerRepair {
   const RepairTask& task_;
   const LayerRepairOptions& options_;
   std::vector<Work> work_;
+  std::vector<double> dampings_;     // chosen
   std::optional<ValueRange> range_;  // of the activation behind the layer at work
   int fitted_ = 0;                   // layers
   int64_t rows_ = 0;                 // of these, and those that took the fit

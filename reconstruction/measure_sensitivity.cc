@@ -141,6 +141,9 @@ class Measurement {
   void Advance(double units);
 
   SensitivityCurve MeasureLayer(const Work& work);
+  // The first batch that least squares looks at: weights fitted to the images that judge them
+  // would look better than they are, most so in a fully connected layer with a sample an image.
+  int64_t SolvedFrom() const { return batches_ >= 2 * measured_batches_ ? measured_batches_ : 0; }
   LayerStatistics Gather(const Work& work);
   void RunTrials(const Work& work, std::vector<Trial>& trials);
   CutValues Fetch(const Work& work, const LayerRunner& runner, int64_t k, const Tensor* images);
@@ -197,7 +200,9 @@ void Measurement::Announce() const {
       "{}; the work of {:.0f} forward passes of an image",
       options_.progress, work_.size(), fmt::join(levels, ", "), task_.generator.type(),
       options_.loss == OutputLossKind::kKl ? "KL divergence" : "squared error", images,
-      options_.repair ? fmt::format("least squares on {} images", kept) : "weights masked only",
+      !options_.repair   ? "weights masked only"
+      : SolvedFrom() > 0 ? fmt::format("least squares on the {} others", kept - images)
+                         : fmt::format("least squares on {} images, these among them", kept),
       FormatBytes(bytes * kept), units / std::max(1e-30, cost_.Network()));
   if (behind == 0) return;
   Warn(
@@ -237,7 +242,7 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   if (work.obstacle.empty()) {
     const LayerStatistics statistics = Gather(work);
     const auto start = Clock::now();
-    SolveTrials(statistics, weight, options_.damping, trials);
+    SolveTrials(statistics, weight, options_.damping, options_.damping_search, trials);
     seconds_.solve += SecondsSince(start);
     Advance(cost_.Solving(layer));
   } else if (options_.repair) {
@@ -278,12 +283,17 @@ LayerStatistics Measurement::Gather(const Work& work) {
   StatisticsOptions sampling;
   sampling.max_positions = options_.max_positions;
   sampling.seed = options_.seed;
+  sampling.hold_back = options_.damping_search;
   LayerStatistics statistics(node, layer, sampling);
   const Tensor& weight = graph_.value(layer.weight).data;
   ForEachBatch(batches_, ReadsImages(), [&](int64_t k, const Tensor* images) {
     const auto start = Clock::now();
     CutValues cut;
     cut[node.inputs[0]] = frontier_.Advance(k, images, work.keep, layer.node, node.inputs[0]);
+    if (k < SolvedFrom()) {
+      seconds_.forward += SecondsSince(start);
+      return;
+    }
     const Tensor targets = RunLayer(graph_, layer, cut, weight, ParameterBias(graph_, layer));
     const double forward = SecondsSince(start);
     statistics.Add(cut[node.inputs[0]], targets);

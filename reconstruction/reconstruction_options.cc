@@ -36,7 +36,7 @@ bool ReconstructionOptions::ChoosesMasks() const {
   return method == "obs" || method == "sparse_gpt" || method == "wanda";
 }
 
-bool ReconstructionOptions::FitsBehindActivations() const {
+bool ReconstructionOptions::SolvesForWeights() const {
   return method != "adam" && method != "statistics";
 }
 
@@ -76,6 +76,10 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Field("damping", damping, {.min = 0, .max = 1e6},
           "pull towards the dense weights, as a share of the mean diagonal of the inputs' "
           "covariance; not adam");
+  v.Field(
+      "damping_search", damping_search,
+      "each layer's damping is chosen on every eighth calibration image, from `damping` upwards "
+      "or downwards; not adam, not statistics");
   v.Field("max_positions", max_positions, {.min = 0},
           "output positions of a layer used of each image, drawn at random, 0: all; not adam");
   v.Field(
@@ -114,7 +118,10 @@ std::vector<std::string> UnusedKeys(const ReconstructionOptions& options) {
     // The correction reads the layers' inputs as the other methods do.
     unused = {"damping", "max_positions"};
   }
-  if (!options.FitsBehindActivations()) unused.emplace_back("activation_aware");
+  if (!options.SolvesForWeights()) {
+    unused.emplace_back("damping_search");
+    unused.emplace_back("activation_aware");
+  }
   return unused;
 }
 

@@ -59,6 +59,7 @@ struct ReconstructionOptions {
 
   // the other methods (layer_repair.h)
   double damping = 0.01;               // pull towards the dense weights
+  bool damping_search = false;         // chooses it for each layer on images held back
   int64_t max_positions = 100;         // output positions used of an image; 0: all
   bool activation_aware = false;       // fit to what Relu or Clip lets through
   bool statistics_correction = false;  // match every channel's mean and deviation at the end
@@ -71,8 +72,8 @@ struct ReconstructionOptions {
   bool IsLayerwise() const { return !IsAdam(); }
   /// The method chooses the weights to prune itself.
   bool ChoosesMasks() const;
-  /// The method has a use for activation_aware.
-  bool FitsBehindActivations() const;
+  /// The method solves for weights, by a damped quadratic problem of each layer.
+  bool SolvesForWeights() const;
 
   void VisitFields(OptionVisitor& v);
 };

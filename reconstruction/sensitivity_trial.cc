@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "reconstruction/damping_search.h"
 #include "reconstruction/second_order/least_squares.h"
 #include "sparsity/base/interrupt.h"
 
@@ -24,13 +25,19 @@ std::vector<Trial> MakeTrials(const Tensor& weight, const MaskContext& context,
 }
 
 void SolveTrials(const LayerStatistics& statistics, const Tensor& weight, double damping,
-                 std::vector<Trial>& trials) {
+                 bool search, std::vector<Trial>& trials) {
   constexpr double kTolerance = 1e-3;
   LeastSquaresOptions solving;
   solving.damping = damping;
   solving.tolerance = kTolerance;
+  LayerRepairOptions searched;
+  searched.damping = damping;
   for (Trial& trial : trials) {
     ThrowIfInterrupted();
+    if (search) {
+      searched.damping = SearchDamping(statistics, weight, trial.mask, searched).damping;
+      solving.damping = searched.damping;
+    }
     LayerSolution solution = SolveLeastSquares(statistics, weight, trial.mask, solving);
     trial.weight = std::move(solution.weight);
     trial.bias = std::move(solution.bias);

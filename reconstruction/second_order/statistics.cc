@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <optional>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
@@ -87,19 +88,29 @@ LayerStatistics::LayerStatistics(const Node& node, const Layer& layer,
   rows_ = weight[0] / groups_;
   columns_ = weight.NumElements() / weight[0];
   taps_ = conv ? weight[2] * weight[3] : 1;
-  sums_.resize(static_cast<size_t>(groups_));
-  samples_.resize(static_cast<size_t>(groups_));
-  for (Sums& sums : sums_) {
-    sums.gram = Matrix::Zero(columns_, columns_);
-    sums.cross = Matrix::Zero(rows_, columns_);
-    sums.input = Vector::Zero(columns_);
-    sums.target = Vector::Zero(rows_);
-    sums.target_square = Vector::Zero(rows_);
-  }
+  const auto groups = static_cast<size_t>(groups_);
+  sums_[0].resize(groups, EmptySums());
+  if (options.hold_back) sums_[1].resize(groups, EmptySums());
+  shifts_.resize(groups);
+  samples_.resize(groups);
+}
+
+LayerStatistics::Sums LayerStatistics::EmptySums() const {
+  return {Matrix::Zero(columns_, columns_), Matrix::Zero(rows_, columns_), Vector::Zero(columns_),
+          Vector::Zero(rows_), Vector::Zero(rows_)};
+}
+
+void LayerStatistics::Sums::Add(const Sums& other) {
+  gram += other.gram;
+  cross += other.cross;
+  input += other.input;
+  target += other.target;
+  target_square += other.target_square;
 }
 
 int64_t LayerStatistics::Bytes() const {
-  return groups_ * columns_ * (columns_ + rows_) * static_cast<int64_t>(sizeof(double));
+  return (options_.hold_back ? 2 : 1) * groups_ * columns_ * (columns_ + rows_) *
+         static_cast<int64_t>(sizeof(double));
 }
 
 LayerStatistics::Batch LayerStatistics::View(const Tensor& inputs, const Tensor& targets) const {
@@ -135,21 +146,23 @@ LayerStatistics::Batch LayerStatistics::View(const Tensor& inputs, const Tensor&
   return batch;
 }
 
-void LayerStatistics::ChoosePositions(Batch& batch) const {
-  const bool all = options_.max_positions == 0 || options_.max_positions >= batch.out_plane;
-  std::vector<int64_t> chosen(static_cast<size_t>(batch.out_plane));
+void LayerStatistics::ChoosePositions(std::array<Batch, 2>& parts) const {
+  const int64_t plane = parts[0].out_plane;
+  const bool all = options_.max_positions == 0 || options_.max_positions >= plane;
+  std::vector<int64_t> chosen(static_cast<size_t>(plane));
   std::iota(chosen.begin(), chosen.end(), 0);
-  for (int64_t n = 0; n < batch.images; ++n) {
+  for (int64_t n = 0; n < parts[0].images; ++n) {
     if (!all) {
       Random random(options_.seed, static_cast<uint64_t>(images_ + n));
-      chosen = random.Permutation(batch.out_plane);
+      chosen = random.Permutation(plane);
       chosen.resize(static_cast<size_t>(options_.max_positions));
       std::sort(chosen.begin(), chosen.end());
     }
+    const bool held = (images_ + n) % kHeldBackEvery == kHeldBackEvery - 1;
+    Batch& batch = parts.at(held && options_.hold_back ? 1 : 0);
     const auto first = static_cast<int64_t>(batch.image.size());
     for (const int64_t position : chosen) batch.Take(n, position);
     const int64_t kept = std::min(options_.kept_positions, std::ssize(chosen));
-    const bool held = (images_ + n) % kHeldBackEvery == kHeldBackEvery - 1;
     for (int64_t k = 0; k < kept; ++k) {
       batch.kept.at(held ? 1 : 0).push_back(first + k * std::ssize(chosen) / kept);
     }
@@ -157,24 +170,29 @@ void LayerStatistics::ChoosePositions(Batch& batch) const {
 }
 
 void LayerStatistics::Add(const Tensor& inputs, const Tensor& targets) {
-  Batch batch = View(inputs, targets);
+  std::array<Batch, 2> parts = {View(inputs, targets), {}};
+  parts[1] = parts[0];
   CheckFinite(inputs, layer_.name, "inputs");
   CheckFinite(targets, layer_.name, "targets");
-  ChoosePositions(batch);
-  if (groups_ == 1) {
-    AddGroup(batch, 0, scratch_);
-  } else {
-    ParallelFor(groups_, [&](int64_t group) {
-      Scratch scratch;
-      AddGroup(batch, group, scratch);
-    });
+  ChoosePositions(parts);
+  for (const size_t part : {0, 1}) {
+    const Batch& batch = parts.at(part);
+    if (batch.image.empty()) continue;
+    if (groups_ == 1) {
+      AddGroup(batch, part, 0, scratch_);
+    } else {
+      ParallelFor(groups_, [&](int64_t group) {
+        Scratch scratch;
+        AddGroup(batch, part, group, scratch);
+      });
+    }
+    counts_.at(part) += std::ssize(batch.image);
   }
-  images_ += batch.images;
-  count_ += static_cast<int64_t>(batch.image.size());
-  seen_ += batch.images * batch.out_plane;
+  images_ += parts[0].images;
+  seen_ += parts[0].images * parts[0].out_plane;
 }
 
-void LayerStatistics::AddGroup(const Batch& batch, int64_t group, Scratch& scratch) {
+void LayerStatistics::AddGroup(const Batch& batch, size_t part, int64_t group, Scratch& scratch) {
   const auto total = static_cast<int64_t>(batch.image.size());
   const int64_t lines = columns_ + rows_;
   const int64_t fitting = options_.slab_bytes / static_cast<int64_t>(sizeof(float)) / lines;
@@ -182,6 +200,7 @@ void LayerStatistics::AddGroup(const Batch& batch, int64_t group, Scratch& scrat
   scratch.slab.resize(static_cast<size_t>(lines * capacity));
   scratch.product.resize(static_cast<size_t>(std::max(columns_, rows_) * columns_));
   float* slab = scratch.slab.data();
+  const auto g = static_cast<size_t>(group);
   for (int64_t first = 0; first < total; first += capacity) {
     const int64_t samples = std::min(capacity, total - first);
     ParallelFor(lines, [&](int64_t line) {
@@ -192,8 +211,8 @@ void LayerStatistics::AddGroup(const Batch& batch, int64_t group, Scratch& scrat
         FillTarget(batch, group * rows_ + line - columns_, first, samples, row);
       }
     });
-    KeepSamples(batch, slab, first, samples, samples_[static_cast<size_t>(group)]);
-    AddSlab(sums_[static_cast<size_t>(group)], slab, samples, scratch.product);
+    KeepSamples(batch, slab, first, samples, samples_[g]);
+    AddSlab(sums_.at(part)[g], shifts_[g], slab, samples, scratch.product);
   }
 }
 
@@ -250,16 +269,16 @@ void LayerStatistics::FillTarget(const Batch& batch, int64_t channel, int64_t fi
   }
 }
 
-void LayerStatistics::AddSlab(Sums& sums, float* slab, int64_t samples,
+void LayerStatistics::AddSlab(Sums& sums, Shift& shift, float* slab, int64_t samples,
                               std::vector<float>& product) const {
-  const bool is_first = sums.shift.size() == 0;
-  if (is_first) sums.shift.resize(columns_ + rows_);
+  const bool is_first = shift.size() == 0;
+  if (is_first) shift.resize(columns_ + rows_);
   ParallelFor(columns_ + rows_, [&](int64_t line) {
     float* row = slab + line * samples;
     if (is_first) {
-      sums.shift[line] = static_cast<float>(SumOf(row, samples) / static_cast<double>(samples));
+      shift[line] = static_cast<float>(SumOf(row, samples) / static_cast<double>(samples));
     }
-    for (int64_t s = 0; s < samples; ++s) row[s] -= sums.shift[line];
+    for (int64_t s = 0; s < samples; ++s) row[s] -= shift[line];
     if (line < columns_) {
       sums.input[line] += SumOf(row, samples);
       return;
@@ -276,13 +295,42 @@ void LayerStatistics::AddSlab(Sums& sums, float* slab, int64_t samples,
   AddFloats(product, false, sums.cross);
 }
 
+LayerStatistics LayerStatistics::Part(ImagePart part, const std::vector<int64_t>& rows) const {
+  const auto from = static_cast<size_t>(part);
+  if (count(part) == 0) {
+    Fail(layer_.name, "no image is {}; {} were added", from == 0 ? "fitted" : "held back", images_);
+  }
+  Layer layer = layer_;
+  layer.weight_shape.set_dim(0, std::ssize(rows) * groups_);
+  LayerStatistics result(node_, layer);
+  result.images_ = images_;
+  result.seen_ = seen_;
+  result.counts_[0] = count(part);
+  for (size_t group = 0; group < sums_[from].size(); ++group) {
+    const Sums& sums = sums_.at(from)[group];
+    Sums& to = result.sums_[0][group];
+    to.gram = sums.gram;
+    to.cross = sums.cross(rows, Eigen::all);
+    to.input = sums.input;
+    to.target = sums.target(rows);
+    to.target_square = sums.target_square(rows);
+    const Shift& shift = shifts_[group];
+    result.shifts_[group].resize(columns_ + std::ssize(rows));
+    result.shifts_[group] << shift.head(columns_), shift.tail(rows_)(rows);
+  }
+  return result;
+}
+
 Moments LayerStatistics::GroupMoments(int64_t group) const {
-  if (count_ == 0) Fail(layer_.name, "no calibration sample was added; give at least one image");
+  if (count() == 0) Fail(layer_.name, "no calibration sample was added; give at least one image");
   if (group < 0 || group >= groups_) {
     Fail(layer_.name, "group {} asked for, the layer has {}", group, groups_);
   }
-  const Sums& sums = sums_[static_cast<size_t>(group)];
-  const double scale = 1.0 / static_cast<double>(count_);
+  const auto g = static_cast<size_t>(group);
+  std::optional<Sums> both;
+  if (!sums_[1].empty()) (both = sums_[0][g])->Add(sums_[1][g]);
+  const Sums& sums = both ? *both : sums_[0][g];
+  const double scale = 1.0 / static_cast<double>(count());
   const Vector x = sums.input * scale;
   const Vector y = sums.target * scale;
   Moments moments;
@@ -295,8 +343,8 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
     moments.covariance(i, i) = std::max(0.0, moments.covariance(i, i));
   }
   moments.cross_covariance = sums.cross * scale - y * x.transpose();
-  moments.input_mean = x + sums.shift.head(columns_).cast<double>();
-  moments.target_mean = y + sums.shift.tail(rows_).cast<double>();
+  moments.input_mean = x + shifts_[g].head(columns_).cast<double>();
+  moments.target_mean = y + shifts_[g].tail(rows_).cast<double>();
   moments.target_variance = (sums.target_square * scale - y.cwiseAbs2()).cwiseMax(0.0);
   return moments;
 }

@@ -9,6 +9,7 @@
 // that large means do not eat the precision of the covariances.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct StatisticsOptions {
   uint64_t seed = 0;
   /// Of these, so many of each image are kept as samples, evenly spread; 0 keeps none.
   int64_t kept_positions = 0;
+  /// Adds up every eighth image apart from the others, for Part().
+  bool hold_back = false;
   /// Memory for one slab of columns and targets; several threads have one each.
   int64_t slab_bytes = int64_t{32} << 20;
 };
@@ -51,6 +54,8 @@ struct LayerSamples {
   std::vector<SampleBlock> held_back;  // of every eighth image
 };
 
+enum class ImagePart { kFitted, kHeldBack };  // seven of eight images, and the eighth
+
 class LayerStatistics {
  public:
   /// `node` is the layer's Conv, Gemm or MatMul. Throws Error naming the layer when it is not,
@@ -65,6 +70,11 @@ class LayerStatistics {
   /// Moments of a group. Throws Error naming the layer before the first sample.
   Moments GroupMoments(int64_t group) const;
 
+  /// The sums of one part of the images alone, for `rows` of each group's outputs (ascending);
+  /// keeps no samples. Throws Error naming the layer when the part has no image, as the one held
+  /// back never has without StatisticsOptions::hold_back.
+  LayerStatistics Part(ImagePart part, const std::vector<int64_t>& rows) const;
+
   /// What StatisticsOptions::kept_positions asked for, of a group.
   const LayerSamples& Samples(int64_t group) const;
 
@@ -74,10 +84,12 @@ class LayerStatistics {
   int64_t rows() const { return rows_; }        // outputs of a group
   int64_t columns() const { return columns_; }  // inputs of a group × taps
   int64_t taps() const { return taps_; }
-  /// Samples (output positions) used, and seen.
-  int64_t count() const { return count_; }
+  /// Samples (output positions) used (those of a part: without the other), and seen.
+  int64_t count() const { return counts_[0] + counts_[1]; }
+  int64_t count(ImagePart part) const { return counts_.at(static_cast<size_t>(part)); }
   int64_t seen() const { return seen_; }
-  /// Bytes of the sums, for planning memory: groups · columns · (columns + rows) doubles.
+  /// Bytes of the sums, for planning memory: groups · columns · (columns + rows) doubles, for each
+  /// part.
   int64_t Bytes() const;
 
  private:
@@ -85,8 +97,10 @@ class LayerStatistics {
     Matrix gram;   // columns×columns of shifted inputs, lower triangle
     Matrix cross;  // rows×columns
     Vector input, target, target_square;
-    Eigen::VectorXf shift;  // of the inputs, then the targets: the first slab's means
+    void Add(const Sums& other);
   };
+  // Of the inputs, then the targets: the first slab's means.
+  using Shift = Eigen::VectorXf;
   // Columns and targets of a slab, and their products.
   struct Scratch {
     std::vector<float> slab, product;
@@ -94,24 +108,28 @@ class LayerStatistics {
   struct Batch;
 
   Batch View(const Tensor& inputs, const Tensor& targets) const;
-  void ChoosePositions(Batch& batch) const;
-  void AddGroup(const Batch& batch, int64_t group, Scratch& scratch);
+  Sums EmptySums() const;
+  void ChoosePositions(std::array<Batch, 2>& parts) const;
+  void AddGroup(const Batch& batch, size_t part, int64_t group, Scratch& scratch);
   void KeepSamples(const Batch& batch, const float* slab, int64_t first, int64_t samples,
                    LayerSamples& kept) const;
   void FillColumn(const Batch& batch, int64_t group, int64_t column, int64_t first, int64_t samples,
                   float* row) const;
   void FillTarget(const Batch& batch, int64_t channel, int64_t first, int64_t samples,
                   float* row) const;
-  void AddSlab(Sums& sums, float* slab, int64_t samples, std::vector<float>& product) const;
+  void AddSlab(Sums& sums, Shift& shift, float* slab, int64_t samples,
+               std::vector<float>& product) const;
 
   Node node_;
   Layer layer_;
   StatisticsOptions options_;
   int64_t groups_, rows_, columns_, taps_;
-  int64_t images_ = 0, count_ = 0, seen_ = 0;
-  std::vector<Sums> sums_;
-  std::vector<LayerSamples> samples_;  // of each group
-  Scratch scratch_;                    // of a layer of one group, kept between batches
+  int64_t images_ = 0, seen_ = 0;
+  std::array<int64_t, 2> counts_ = {0, 0};  // of each part
+  std::array<std::vector<Sums>, 2> sums_;   // of each part and group; the second may be empty
+  std::vector<Shift> shifts_;               // of each group, as are the samples
+  std::vector<LayerSamples> samples_;
+  Scratch scratch_;  // of a layer of one group, kept between batches
 };
 
 }  // namespace sparsify

@@ -52,10 +52,11 @@ LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
   }
   options.pattern = PatternOf(sparsity.mask_generator);
   options.damping = chosen.damping;
+  options.damping_search = chosen.damping_search && chosen.SolvesForWeights();
   options.max_positions = chosen.max_positions;
   options.memory_limit_mb = chosen.memory_limit;
   options.statistics_correction = chosen.statistics_correction;
-  options.activation_aware = chosen.activation_aware && chosen.FitsBehindActivations();
+  options.activation_aware = chosen.activation_aware && chosen.SolvesForWeights();
   return options;
 }
 

@@ -67,6 +67,7 @@ SensitivityOptions OptionsOf(const PreparedRun& run) {
   }
   const ReconstructionOptions& repair = *run.config.sparsity.reconstruction;
   options.damping = repair.damping;
+  options.damping_search = repair.damping_search && repair.SolvesForWeights();
   options.max_positions = repair.max_positions;
   options.memory_limit_mb = repair.memory_limit;
   return options;

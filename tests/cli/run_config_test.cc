@@ -330,13 +330,15 @@ TEST(RunConfig, KeysThatLeastSquaresDoesNotUseAreSaid) {
                           "least_squares has no use for it"));
 }
 
-TEST(RunConfig, AFitBehindActivationsIsNothingForStatistics) {
+TEST(RunConfig, WhatServesSolversIsNothingForStatistics) {
   const OptionsDocument document = MakeDocument(
       "model: {path: a}\nsweep: [50]\ndata: {calibration: {path: c}}\nsparsity: {reconstruction: "
-      "{method: statistics, activation_aware: True}}\n");
+      "{method: statistics, damping_search: True, activation_aware: True}}\n");
   EXPECT_THAT(
       UnusedSettings(ReadRunConfig(document), document),
-      ElementsAre("f.yaml:4:67: sparsity.reconstruction.activation_aware: not used, method: "
+      ElementsAre("f.yaml:4:65: sparsity.reconstruction.damping_search: not used, method: "
+                  "statistics has no use for it",
+                  "f.yaml:4:89: sparsity.reconstruction.activation_aware: not used, method: "
                   "statistics has no use for it"));
 }
 

@@ -137,6 +137,30 @@ TEST_P(RepairOf, DependsNeitherOnTheMemoryLimitNorOnTheRun) {
 INSTANTIATE_TEST_SUITE_P(Networks, RepairOf, ::testing::Values("residual", "mobile"),
                          [](const auto& network) { return std::string(network.param); });
 
+// Judged on 200 images of which 96 took part.
+TEST_P(RepairOf, SearchesTheDampingWhereAsked) {
+  const auto repaired = [&](bool search) {
+    Graph student = teacher_;
+    Masks masks = MagnitudeMasks(teacher_, 0.6);
+    LayerRepairOptions options = Quiet();
+    options.damping = 1e-4;
+    options.damping_search = search;
+    const RandomImages few(96, kImage);
+    const RepairTask task{.student = student,
+                          .teacher = teacher_,
+                          .masks = masks,
+                          .layers = layers_,
+                          .calibration = few,
+                          .title = ""};
+    EXPECT_EQ(RepairLayers(task, options).seconds.contains("damping"), search);
+    return OutputError(student, teacher_, images_);
+  };
+  const double without = repaired(false);
+  EXPECT_FALSE(log_.Contains("damping chosen"));
+  EXPECT_LT(repaired(true), without);
+  EXPECT_TRUE(log_.Contains("repair: damping chosen on the images held back: "));
+}
+
 TEST_P(RepairOf, FitsBehindActivationsWhereAsked) {
   const auto masks = MagnitudeMasks(teacher_, 0.7);
   Graph plain = teacher_;

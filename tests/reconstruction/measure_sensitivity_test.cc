@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "reconstruction/image_subset.h"
 #include "reconstruction/second_order/least_squares.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
@@ -88,10 +89,15 @@ class Measure : public ::testing::Test {
 
   /// The loss of the whole network with this layer pruned, every image in one batch.
   double Naive(const Layer& layer, size_t index, double level, bool repair) const {
-    const Tensor images = Images();
-    Tensor inputs = images;
+    return Naive(layer, index, level, repair, Images(), Images());
+  }
+
+  /// The same on some images, with the layer solved on others.
+  double Naive(const Layer& layer, size_t index, double level, bool repair, const Tensor& images,
+               const Tensor& solved) const {
+    Tensor inputs = solved;
     Tensor targets;
-    Observe(layer, images, inputs, targets);
+    Observe(layer, solved, inputs, targets);
     Graph pruned = graph_;
     Tensor& weight = pruned.mutable_value(layer.weight).data;
     const Mask mask = generator_->Generate(weight, level, {layer.name, layer.groups, 0, index});
@@ -201,6 +207,40 @@ TEST_F(Measure, GoesOnWhereAnEarlierRunStopped) {
   EXPECT_EQ(Run(options), curves);
 }
 
+// 16 of 48 images judge, in a random order, and the other 32 are solved on.
+TEST_F(Measure, LeastSquaresDoesNotSeeTheImagesThatJudgeIt) {
+  images_ = RandomImages(48, kImage);
+  SensitivityOptions options = Quiet();
+  options.images = 16;
+  const ImageSubset order = ImageSubset::Shuffled(images_, options.seed);
+  Batch judging;
+  Batch solving;
+  LoadBatch(order, 0, 16, judging);
+  LoadBatch(order, 16, 48, solving);
+  const auto curves = Run(options);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    for (size_t k = 0; k < options.levels.size(); ++k) {
+      const double expected =
+          Naive(layers_[i], i, options.levels[k], true, judging.images, solving.images);
+      EXPECT_NEAR(curves[i].loss[k], expected, 0.01 * expected + 1e-6) << curves[i].layer;
+    }
+  }
+}
+
+TEST_F(Measure, SearchesTheDampingOfEveryLevelWhereAsked) {
+  images_ = RandomImages(48, kImage);
+  SensitivityOptions options = Quiet();
+  options.images = 16;
+  options.damping = 10;  // too much where an image has many positions
+  const auto fixed = Run(options);
+  options.damping_search = true;
+  const auto searched = Run(options);
+  ASSERT_EQ(searched.size(), fixed.size());
+  for (size_t i = 0; i + 1 < fixed.size(); ++i) {
+    EXPECT_LT(searched[i].loss.back(), 0.9 * fixed[i].loss.back()) << fixed[i].layer;
+  }
+}
+
 TEST_F(Measure, SkippedLayersHaveNoCurve) {
   skipped_ = {"because", "", "", "", "because"};
   std::vector<std::string> names;
@@ -217,7 +257,7 @@ TEST_F(Measure, SaysWhatItWillDoAndHowLongItTook) {
   Run(options);
   EXPECT_TRUE(log_.Contains(
       "sensitivity: 5 layers, each alone at 30, 60, 90 %, by NormalMaskGenerator; KL divergence on "
-      "16 images; least squares on 100 images; kept activations take up to "));
+      "16 images; least squares on the 84 others; kept activations take up to "));
   EXPECT_TRUE(
       log_.Contains("warning: memory_limit 1 MB is little for 100 images: activations "
                     "before "));

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <ostream>
 
@@ -123,9 +124,75 @@ TEST_P(ConvStatistics, MomentsEqualTheNaiveOnesInAnyBatchesAndSlabs) {
   }
   EXPECT_EQ(statistics.count(), 8 * oh * ow);
   EXPECT_EQ(statistics.seen(), statistics.count());
+  EXPECT_EQ(statistics.count(ImagePart::kHeldBack), 0);
   for (int64_t g = 0; g < c.groups; ++g) {
     ExpectMoments(statistics.GroupMoments(g), MomentsOf(columns[At(g)], targets[At(g)]));
   }
+}
+
+// Images 7 and 15 of 17 are held back.
+TEST_P(ConvStatistics, PartsAreTheMomentsOfTheirImagesAlone) {
+  const ConvCase c = GetParam();
+  const int64_t oh = OutputSize(7, c.pads[0] + c.pads[2], c.kernel_h, c.strides[0], c.dilations[0]);
+  const int64_t ow = OutputSize(6, c.pads[1] + c.pads[3], c.kernel_w, c.strides[1], c.dilations[1]);
+  StatisticsOptions options;
+  options.hold_back = true;
+  LayerStatistics statistics(ConvNode(c), ConvLayer(c, 8, 4), options);
+  const std::vector<int64_t> rows =
+      c.groups == 1 ? std::vector<int64_t>{1, 2, 6} : std::vector<int64_t>{8 / c.groups - 1};
+  std::vector<Rows> all(At(c.groups));
+  std::vector<Rows> targets(At(c.groups));
+  std::array<std::vector<Rows>, 2> part_columns = {all, all};
+  std::array<std::vector<Rows>, 2> part_targets = {all, all};
+  int64_t image = 0;
+  for (const int64_t images : {5, 12}) {
+    Tensor x({images, 4, 7, 6});
+    Tensor y({images, 8, oh, ow});
+    for (int64_t n = 0; n < images; ++n, ++image) {
+      const auto seed = static_cast<uint64_t>(image);
+      const Tensor one_x = RandomTensor({1, 4, 7, 6}, 100 + seed, 3.0);
+      const Tensor one_y = RandomTensor({1, 8, oh, ow}, 200 + seed, -5.0);
+      std::copy_n(one_x.data(), one_x.size(), x.data() + n * one_x.size());
+      std::copy_n(one_y.data(), one_y.size(), y.data() + n * one_y.size());
+      for (int64_t g = 0; g < c.groups; ++g) {
+        Rows columns;
+        Rows wanted;
+        NaiveColumns(c, one_x, one_y, g, columns, wanted);
+        all[At(g)].insert(all[At(g)].end(), columns.begin(), columns.end());
+        targets[At(g)].insert(targets[At(g)].end(), wanted.begin(), wanted.end());
+        const size_t part = image % 8 == 7 ? 1 : 0;
+        Rows& to = part_columns.at(part)[At(g)];
+        to.insert(to.end(), columns.begin(), columns.end());
+        for (const Row& target : wanted) {
+          Row some;
+          for (const int64_t row : rows) some.push_back(target[At(row)]);
+          part_targets.at(part)[At(g)].push_back(some);
+        }
+      }
+    }
+    statistics.Add(x, y);
+  }
+  EXPECT_EQ(statistics.count(), 17 * oh * ow);
+  for (const ImagePart part : {ImagePart::kFitted, ImagePart::kHeldBack}) {
+    const LayerStatistics some = statistics.Part(part, rows);
+    const auto at = static_cast<size_t>(part);
+    EXPECT_EQ(some.count(), (at == 1 ? 2 : 15) * oh * ow);
+    EXPECT_EQ(some.count(), statistics.count(part));
+    EXPECT_EQ(some.weight_shape()[0], std::ssize(rows) * c.groups);
+    for (int64_t g = 0; g < c.groups; ++g) {
+      ExpectMoments(some.GroupMoments(g),
+                    MomentsOf(part_columns.at(at)[At(g)], part_targets.at(at)[At(g)]));
+    }
+  }
+  for (int64_t g = 0; g < c.groups; ++g) {
+    ExpectMoments(statistics.GroupMoments(g), MomentsOf(all[At(g)], targets[At(g)]));
+  }
+}
+
+TEST(LinearStatistics, APartWithoutImagesIsAnError) {
+  const LinearCase data(3, 4, 20, 1);
+  EXPECT_EQ(MessageOf([&] { data.statistics.Part(ImagePart::kHeldBack, {0}); }),
+            "fc: no image is held back; 20 were added");
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ConvStatistics,
