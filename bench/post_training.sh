@@ -6,15 +6,16 @@
 #     IMAGES   holds imagenet/{calibration,validation} or imagenette/{train,validation};
 #              fashion_mnist_* take Debian's dataset-fashion-mnist package instead
 #     LEVELS   e.g. 50,60 (percent)
-#     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude masks), block (the same by blocks),
-#              uniform, erk, best (sensitivity), polish (best with the polish), obs, sparse_gpt,
-#              wanda, statistics, nm (2:4), aware and obs_aware (best and obs fitted behind Relu and
-#              Clip); row@256: with so many calibration images;
-#              row+N: with at most N optimiser steps; polish+NxB: of B images each, in bf16 if the
-#              processor multiplies it
+#     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude
+#              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform
+#              and erk (the same with that allocation), least_squares, sparse_gpt, wanda, statistics
+#              (best by that method), plain (least squares with one damping for all layers, not
+#              fitted behind activations), nm (2:4), polish (best with a polish behind it);
+#              row@256: with so many calibration images; row+N: with at most N optimiser steps;
+#              polish+NxB: of B images each, in bf16 if the processor multiplies it
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
-[[ $# -ge 6 ]] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[[ $# -ge 6 ]] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 network=$1 models=$2 images=$3 output=$4 levels=$5
 shift 5
 cd "$(dirname "$0")/.."
@@ -47,7 +48,6 @@ esac
 
 # The --set arguments of a row, one a line.
 settings() {
-  local least='{method: least_squares}'
   local adam='{pattern: PATTERN, max_count: STEPS, weight_lr: 0.00001}'
   local plain='{type: NormalMaskGenerator}'
   case $1 in
@@ -64,22 +64,21 @@ settings() {
       echo "sparsity.mask_generator=$plain"
       echo 'sparsity.allocation={type: Uniform}'
       echo 'sparsity.layers={}' ;;
-    uniform) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: Uniform}' ;;
-    erk) echo "sparsity.reconstruction=$least"; echo 'sparsity.allocation={type: ERK}' ;;
-    best) echo "sparsity.reconstruction=$least" ;;
+    best) ;;
+    uniform) echo 'sparsity.allocation={type: Uniform}' ;;
+    erk) echo 'sparsity.allocation={type: ERK}' ;;
     polish)
-      echo "sparsity.reconstruction.polish.max_count=${2:-1000}"
+      echo "sparsity.reconstruction.polish={max_count: ${2:-1000}}"
       if [[ -n ${3:-} ]]; then
         echo "sparsity.reconstruction.polish.batch=$3"
         if grep -qE '\b(avx512_bf16|amx_bf16)\b' /proc/cpuinfo; then
           echo "sparsity.reconstruction.polish.precision=bf16"
         fi
       fi ;;
-    aware) echo 'sparsity.reconstruction={method: least_squares, activation_aware: True}' ;;
-    obs_aware) echo 'sparsity.reconstruction={method: obs, activation_aware: True}' ;;
-    obs | sparse_gpt | wanda | statistics) echo "sparsity.reconstruction={method: $1}" ;;
+    least_squares | sparse_gpt | wanda) echo "sparsity.reconstruction.method=$1" ;;
+    statistics) echo 'sparsity.reconstruction={method: statistics}' ;;
+    plain) echo 'sparsity.reconstruction={method: least_squares}' ;;
     nm)
-      echo "sparsity.reconstruction=$least"
       echo 'sparsity.mask_generator={type: NMMaskGenerator, kwargs: {n: 2, m: 4}}'
       echo 'sparsity.allocation={type: Uniform}' ;;
     *) echo "unknown row: $1" >&2; return 1 ;;
@@ -104,7 +103,7 @@ for row in "$@"; do
   [[ -d $folder ]] && resume=(--resume)
   # The curves of one network serve every row that measures them.
   curves=$output/$network/sensitivity.csv
-  if [[ -f $curves && $name =~ ^(best|polish|aware|obs|obs_aware|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
+  if [[ -f $curves && $name =~ ^(best|polish|least_squares|plain|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
     arguments+=(--set "sparsity.allocation.curves_file=$curves")
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \

@@ -72,9 +72,7 @@ bool IsElementwise(const Graph& graph, const Node& node) {
 int OnlyReader(const Graph& graph, const Node& node) {
   const ValueId output = node.outputs.at(0);
   const auto readers = graph.Consumers(output);
-  const bool is_result = std::any_of(graph.outputs.begin(), graph.outputs.end(),
-                                     [&](const Port& port) { return port.value == output; });
-  return readers.size() == 1 && !is_result ? readers[0] : -1;
+  return readers.size() == 1 && !graph.IsOutput(output) ? readers[0] : -1;
 }
 
 std::vector<Segment> FindSegments(const Graph& graph, const std::vector<int>& layer_of) {

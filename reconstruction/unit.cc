@@ -31,9 +31,7 @@ bool IsRead(const Graph& graph, ValueId id, const std::vector<int>& inside) {
   const bool outside = std::any_of(readers.begin(), readers.end(), [&](int reader) {
     return !std::binary_search(inside.begin(), inside.end(), reader);
   });
-  const bool result = std::any_of(graph.outputs.begin(), graph.outputs.end(),
-                                  [id](const Port& port) { return port.value == id; });
-  return outside || result || readers.empty();
+  return outside || graph.IsOutput(id) || readers.empty();
 }
 
 // Fills in everything that follows from the nodes.

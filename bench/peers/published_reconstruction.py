@@ -133,8 +133,10 @@ class Masked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, weight, pruned):
-        order = weight.detach().abs().flatten().sort()[0]
-        mask = weight.abs() > order[pruned - 1]
+        # By place, not by threshold: of equal magnitudes no more than `pruned` go.
+        order = weight.detach().abs().flatten().sort(stable=True)[1]
+        mask = torch.ones_like(weight, dtype=torch.bool).flatten()
+        mask = mask.index_fill(0, order[:pruned], False).view_as(weight)
         ctx.save_for_backward(mask)
         return weight * mask
 

@@ -1,5 +1,7 @@
 #include "sparsity/cli/level_record.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -8,6 +10,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/options_print.h"
 #include "sparsity/base/options_yaml.h"
+#include "sparsity/io/checkpoint_seal.h"
 
 namespace sparsify {
 namespace {
@@ -18,6 +21,22 @@ using Cells = std::vector<std::string>;
 
 /// One more whenever the columns of a table change: cells are kept without their names.
 constexpr int64_t kFormat = 2;
+
+// Why the file at `path` is not the checkpoint that the record speaks of, or empty.
+std::string CheckpointObstacle(const LevelRecord& record, const std::string& path) {
+  if (!fs::exists(path)) return path + ": missing";
+  const auto bytes = static_cast<int64_t>(FileSize(path));
+  if (bytes != record.checkpoint_bytes) {
+    return fmt::format("{}: has {} bytes, was written with {}", path, bytes,
+                       record.checkpoint_bytes);
+  }
+  try {
+    VerifySeal(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
 
 void AppendRows(const Cells& cells, CsvTable& table) {
   const size_t columns = table.header.size();
@@ -77,11 +96,10 @@ std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string
   CheckCells(record.training, TrainingColumns(), path, "training");
   CheckCells(record.times, TimesColumns(), path, "times");
   if (record.checkpoint_bytes == 0) return record;
-  if (!fs::exists(checkpoint_path) || FileSize(checkpoint_path) != record.checkpoint_bytes) {
-    Warn("{}: missing or not as it was written; this level is done again", checkpoint_path);
-    return std::nullopt;
-  }
-  return record;
+  const std::string obstacle = CheckpointObstacle(record, checkpoint_path);
+  if (obstacle.empty()) return record;
+  Warn("{}; this level is done again", obstacle);
+  return std::nullopt;
 }
 
 const Cells& AccuracyColumns() {

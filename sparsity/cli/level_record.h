@@ -29,8 +29,8 @@ struct LevelRecord {
 void WriteRecord(const LevelRecord& record, const std::string& path);
 
 /// The record, or nothing when the level has to be done (again): there is no record, or its
-/// checkpoint is missing or has another size (said with a warning). A damaged record and one with
-/// the columns of another version throw.
+/// checkpoint is missing, has another size or a broken seal (said with a warning). A damaged record
+/// and one with the columns of another version throw.
 std::optional<LevelRecord> ReadRecord(const std::string& path, const std::string& checkpoint_path);
 
 /// Headers of the tables.

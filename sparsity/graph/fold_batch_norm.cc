@@ -14,11 +14,6 @@ bool IsParameter(const Graph& graph, const Node& node, size_t input) {
          graph.value(node.inputs[input]).is_parameter;
 }
 
-bool IsOutput(const Graph& graph, ValueId id) {
-  return std::any_of(graph.outputs.begin(), graph.outputs.end(),
-                     [id](const Port& port) { return port.value == id; });
-}
-
 bool HasBias(const Node& layer) { return layer.inputs.size() > 2 && layer.inputs[2] != kNoValue; }
 
 // Why the weight or bias of `layer` cannot be rewritten for `channels` outputs; "" if it can.
@@ -55,7 +50,7 @@ std::string Obstacle(const Graph& graph, const Node& norm, int producer) {
   if (layer.type != OpType::kConv && layer.type != OpType::kGemm) {
     return "its input is made by " + std::string(OpName(layer.type)) + " \"" + layer.name + "\"";
   }
-  if (IsOutput(graph, norm.inputs[0]) || graph.Consumers(norm.inputs[0]).size() > 1) {
+  if (graph.IsOutput(norm.inputs[0]) || graph.Consumers(norm.inputs[0]).size() > 1) {
     return "the output of \"" + layer.name + "\" is also used elsewhere";
   }
   return LayerObstacle(graph, layer, graph.value(norm.inputs[1]).data.size());

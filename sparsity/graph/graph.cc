@@ -150,6 +150,11 @@ int Graph::Producer(ValueId id) const {
   return kNoProducer;
 }
 
+bool Graph::IsOutput(ValueId id) const {
+  return std::any_of(outputs.begin(), outputs.end(),
+                     [id](const Port& port) { return port.value == id; });
+}
+
 std::vector<int> Graph::Consumers(ValueId id) const {
   std::vector<int> consumers;
   for (size_t i = 0; i < nodes_.size(); ++i) {

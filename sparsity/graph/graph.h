@@ -72,6 +72,8 @@ class Graph {
   int Producer(ValueId id) const;
   /// Indices of the nodes that read `id`, ascending, each once.
   std::vector<int> Consumers(ValueId id) const;
+  /// Whether `id` is an output of the network.
+  bool IsOutput(ValueId id) const;
 
   std::string name;  // of the network; the file's stem by default
   std::vector<Port> inputs;

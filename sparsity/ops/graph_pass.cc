@@ -92,12 +92,9 @@ bool GraphPass::TakesBlocks() const {
 // A batch norm writes what the Relu or Clip makes that alone reads it: the gradient of these
 // depends on their output as on their input.
 void GraphPass::JoinActivations() {
-  const auto is_output = [&](ValueId id) {
-    return std::ranges::any_of(graph_.outputs, [id](const Port& port) { return port.value == id; });
-  };
   for (const int index : nodes_) {
     const Node& node = graph_.node(index);
-    if (node.type != OpType::kBatchNormalization || is_output(node.outputs[0])) continue;
+    if (node.type != OpType::kBatchNormalization || graph_.IsOutput(node.outputs[0])) continue;
     const std::vector<int> readers = graph_.Consumers(node.outputs[0]);
     if (readers.size() != 1 || std::ranges::find(nodes_, readers[0]) == nodes_.end()) continue;
     const Node& reader = graph_.node(readers[0]);

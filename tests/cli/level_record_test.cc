@@ -7,6 +7,7 @@
 
 #include "sparsity/base/file.h"
 #include "sparsity/base/log.h"
+#include "sparsity/io/checkpoint_seal.h"
 #include "tests/cli/cli_test_support.h"
 
 namespace sparsify {
@@ -14,19 +15,28 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr size_t kBytes = 600;
+
 LevelRecord Sample() {
   LevelRecord record;
   record.sparsity = 62.5;
-  record.checkpoint_bytes = 3;
+  record.checkpoint_bytes = kBytes;
   record.accuracy.assign(AccuracyColumns().size(), "1, \"two\"\n");
   record.layers.assign(2 * LayerColumns().size(), "l");
   return record;
 }
 
+// Sealed, but else no checkpoint.
+std::string SealedBytes() {
+  std::string bytes(kBytes, 'x');
+  SealImage({reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()});  // NOLINT
+  return bytes;
+}
+
 TEST(LevelRecord, ReadsBackToTheSame) {
   const TestFolder folder;
   WriteRecord(Sample(), folder.Path("r.yaml"));
-  WriteFileAtomically(folder.Path("c.h5"), "abc");
+  WriteFileAtomically(folder.Path("c.h5"), SealedBytes());
   const auto record = ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5"));
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->sparsity, 62.5);
@@ -41,9 +51,23 @@ TEST(LevelRecord, WithoutItsCheckpointALevelIsNotDone) {
   WriteRecord(Sample(), folder.Path("r.yaml"));
   const LogCapture log;
   EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
+  EXPECT_TRUE(log.Contains("c.h5: missing; this level is done again"));
   WriteFileAtomically(folder.Path("c.h5"), "ab");
   EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
-  EXPECT_TRUE(log.Contains("c.h5: missing or not as it was written; this level is done again"));
+  EXPECT_TRUE(log.Contains("c.h5: has 2 bytes, was written with 600; this level is done again"));
+}
+
+TEST(LevelRecord, WithADamagedCheckpointALevelIsNotDone) {
+  const TestFolder folder;
+  WriteRecord(Sample(), folder.Path("r.yaml"));
+  std::string bytes = SealedBytes();
+  bytes[550] = 'y';
+  WriteFileAtomically(folder.Path("c.h5"), bytes);
+  const LogCapture log;
+  EXPECT_FALSE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
+  EXPECT_TRUE(log.Contains("; this level is done again"));
+  WriteFileAtomically(folder.Path("c.h5"), SealedBytes());
+  EXPECT_TRUE(ReadRecord(folder.Path("r.yaml"), folder.Path("c.h5")).has_value());
 }
 
 TEST(LevelRecord, DamageIsAnError) {

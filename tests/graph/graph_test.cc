@@ -43,6 +43,8 @@ TEST(Graph, SortsTopologically) {
   EXPECT_EQ(graph.node(0).name, "conv");
   EXPECT_EQ(graph.Producer(graph.FindValue("y")), 1);
   EXPECT_EQ(graph.Consumers(graph.FindValue("c")), std::vector<int>{1});
+  EXPECT_TRUE(graph.IsOutput(graph.FindValue("y")));
+  EXPECT_FALSE(graph.IsOutput(graph.FindValue("c")));
 }
 
 TEST(Graph, RefusesCyclesMissingValuesAndDoubleWriters) {
