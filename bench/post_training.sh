@@ -9,10 +9,10 @@
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude
 #              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform
 #              and erk (the same with that allocation), least_squares, sparse_gpt, wanda, statistics
-#              (best by that method), plain (least squares with one damping for all layers, not
-#              fitted behind activations), nm (2:4), polish (best with a polish behind it);
-#              row@256: with so many calibration images; row+N: with at most N optimiser steps;
-#              polish+NxB: of B images each, in bf16 if the processor multiplies it
+#              (best by that method), plain (uniform, by least squares with one damping for all
+#              layers, not fitted behind activations), nm (2:4, uniform), polish (best with a
+#              polish behind it); row@256: with so many calibration images; row+N: with at most
+#              N optimiser steps; polish+NxB: of B images each, in bf16 if the processor multiplies it
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
 [[ $# -ge 6 ]] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -76,8 +76,10 @@ settings() {
         fi
       fi ;;
     least_squares | sparse_gpt | wanda) echo "sparsity.reconstruction.method=$1" ;;
-    statistics) echo 'sparsity.reconstruction={method: statistics}' ;;
-    plain) echo 'sparsity.reconstruction={method: least_squares}' ;;
+    statistics) echo 'sparsity.reconstruction={method: statistics, memory_limit: 2000}' ;;
+    plain)
+      echo 'sparsity.reconstruction={method: least_squares, memory_limit: 2000}'
+      echo 'sparsity.allocation={type: Uniform}' ;;
     nm)
       echo 'sparsity.mask_generator={type: NMMaskGenerator, kwargs: {n: 2, m: 4}}'
       echo 'sparsity.allocation={type: Uniform}' ;;
@@ -98,12 +100,15 @@ for row in "$@"; do
   folders+=("$folder")
   [[ -f $folder/report.html ]] && continue
   arguments=()
-  while IFS= read -r setting; do arguments+=(--set "$setting"); done < <(settings "$name" "$steps" "$batch")
+  chosen=$(settings "$name" "$steps" "$batch")
+  while IFS= read -r setting; do
+    [[ -z $setting ]] || arguments+=(--set "$setting")
+  done <<<"$chosen"
   resume=()
   [[ -d $folder ]] && resume=(--resume)
-  # The curves of one network serve every row that measures them.
+  # The curves that the recipe measures on 1000 images serve every row with that allocation.
   curves=$output/$network/sensitivity.csv
-  if [[ -f $curves && $name =~ ^(best|polish|least_squares|plain|sparse_gpt|wanda|statistics)$ && $count == 1000 ]]; then
+  if [[ -f $curves && $name =~ ^(best|polish|least_squares|sparse_gpt|wanda|statistics)$ ]]; then
     arguments+=(--set "sparsity.allocation.curves_file=$curves")
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \
@@ -111,6 +116,8 @@ for row in "$@"; do
     --set "data.calibration={$calibration, count: $count}" \
     --set "data.evaluation={$evaluation}" --set "sweep=[$levels]" "${arguments[@]}" \
     --output "$folder" -q
-  [[ -f $curves || ! -f $folder/sensitivity.csv ]] || cp "$folder/sensitivity.csv" "$curves"
+  if [[ ! -f $curves && -f $folder/sensitivity.csv && $row == best ]]; then
+    cp "$folder/sensitivity.csv" "$curves"
+  fi
 done
 bench/accuracy_table.py "${folders[@]}"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "reconstruction/second_order/obs.h"
+#include "sparsity/mask/selection.h"
 
 namespace sparsify {
 namespace {
@@ -53,6 +54,12 @@ class Trials {
       variance_ += held_back_.GroupMoments(group).target_variance.sum();
     }
     options_.statistics_correction = false;
+    // Outputs differ in how much their magnitudes would lose: a method that chooses its own masks
+    // goes by the whole layer's sparsity.
+    if (options.method != LayerMethod::kLeastSquares) {
+      const int64_t pruned = PruneCount(mask_.size(), mask.Sparsity());
+      for (int64_t i = 0; i < mask_.size(); ++i) mask_.Set(i, i >= pruned);
+    }
     ObsOptions obs;
     obs.pattern = options.pattern;
     obs.max_operations = options.obs_operations;

@@ -23,11 +23,11 @@ struct DampingChoice {
   std::vector<DampingTrial> trials;  // in the order made; empty when no image is held back
 };
 
-/// Tries options.damping first, and then goes up by factors of √10 or else down, within 1e-4 … 10,
-/// while the loss falls. A trial solves some 64 outputs, evenly spread over the layer, by the
-/// layer's method on seven of eight images and takes the loss from the eighth. Without images held
-/// back (StatisticsOptions::hold_back, or fewer than eight images) or with constant targets,
-/// options.damping stays.
+/// Tries options.damping first (the nearest in 1e-4 … 10), and then goes up by factors of √10 or
+/// else down, within these bounds, while the loss falls. A trial solves some 64 outputs, evenly
+/// spread over the layer, by the layer's method on seven of eight images and takes the loss from
+/// the eighth. Without images held back (StatisticsOptions::hold_back, or fewer than eight images)
+/// or with constant targets, options.damping stays.
 DampingChoice SearchDamping(const LayerStatistics& statistics, const Tensor& dense,
                             const Mask& mask, const LayerRepairOptions& options);
 

@@ -138,13 +138,12 @@ class LayerRepair {
     sampling.seed = task_.seed;
     range_ = options_.activation_aware ? RangeBehind(task_.student, layer) : std::nullopt;
     if (range_) sampling.kept_positions = PositionsToKeep(layer);
-    sampling.hold_back = options_.damping_search;
+    sampling.hold_back = SearchesDamping(layer);
     LayerStatistics statistics(task_.student.node(layer.node), layer, sampling);
     walk.Next([&](const Tensor& inputs, const Tensor& targets) { statistics.Add(inputs, targets); },
               progress);
     ReturnFreedMemory();
-    const double damping =
-        options_.damping_search ? ChooseDamping(layer, statistics) : options_.damping;
+    const double damping = sampling.hold_back ? ChooseDamping(layer, statistics) : options_.damping;
     const auto solving = Clock::now();
     Solve(layer, statistics, damping, unit);
     result_.seconds["solve"] += SecondsSince(solving);
@@ -161,24 +160,42 @@ class LayerRepair {
     return std::max<int64_t>(1, samples / task_.calibration.size());
   }
 
+  bool SearchesDamping(const Layer& layer) const {
+    if (!options_.damping_search) return false;
+    const std::string obstacle = LayerObstacle(
+        task_.student, layer, options_.memory_limit_mb * kBytesPerMb, /*searches=*/true);
+    if (obstacle.empty()) return true;
+    Note("{}: damping {:g}, not searched: {}", layer.name, options_.damping, obstacle);
+    return false;
+  }
+
   double ChooseDamping(const Layer& layer, const LayerStatistics& statistics) {
     const auto start = Clock::now();
     const DampingChoice choice =
         SearchDamping(statistics, DenseWeight(layer), MaskOf(layer), options_);
     result_.seconds["damping"] += SecondsSince(start);
+    if (choice.trials.empty()) {
+      Verbose("{}: damping {:.3g}: too few images to search it, or constant targets",
+              statistics.layer_name(), choice.damping);
+      return choice.damping;
+    }
     dampings_.push_back(choice.damping);
     std::string trials;
     for (const DampingTrial& trial : choice.trials) {
       trials +=
           fmt::format("{}{:.3g}: {:.4f}", trials.empty() ? "" : ", ", trial.damping, trial.loss);
     }
-    Verbose("{}: damping {:.3g} ({})", statistics.layer_name(), choice.damping,
-            trials.empty() ? "not searched: nothing is held back" : trials);
+    Verbose("{}: damping {:.3g} ({})", statistics.layer_name(), choice.damping, trials);
     return choice.damping;
   }
 
   void ReportDampings() {
-    if (dampings_.empty()) return;
+    if (!options_.damping_search) return;
+    if (dampings_.empty()) {
+      Warn("{}: no layer's damping was searched, as {} images hold none back; it is {:g}", Title(),
+           task_.calibration.size(), options_.damping);
+      return;
+    }
     std::sort(dampings_.begin(), dampings_.end());
     Note(
         "{}: damping chosen on the images held back: {:.2g} … {:.2g} over the layers, median "

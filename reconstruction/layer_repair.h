@@ -20,8 +20,8 @@ namespace sparsify {
 /// With options.activation_aware, layers that Relu or Clip alone reads are fitted behind it
 /// (second_order/activation_fit.h), on samples that take up to 300 MB besides the memory limit.
 ///
-/// With options.damping_search, the sums of a layer take twice the memory, and RepairResult.seconds
-/// has "damping" too.
+/// With options.damping_search, the sums of a layer take four times the memory, and
+/// RepairResult.seconds has "damping" too.
 ///
 /// Activations of both networks are kept at a cut near the layer at work; where they exceed the
 /// memory limit the cut stays further behind and nodes are computed again, which is said with its

@@ -13,11 +13,13 @@ namespace {
 int64_t Rows(const Layer& layer) { return layer.weight_shape[0] / layer.groups; }
 int64_t Columns(const Layer& layer) { return layer.parameters / layer.weight_shape[0]; }
 
-// Sums of a layer with the copies that solving makes of one group.
-int64_t SumsBytes(const Layer& layer) {
+// Sums of a layer with the copies that solving makes of one group; with `searches`, those of two
+// parts of the images and the copies that the search takes of them.
+int64_t SumsBytes(const Layer& layer, bool searches) {
   constexpr int64_t kCopies = 3;
+  constexpr int64_t kSearched = 4;
   const int64_t group = Columns(layer) * (Columns(layer) + Rows(layer)) * 8;
-  return group * (layer.groups + kCopies);
+  return group * ((searches ? kSearched : 1) * layer.groups + kCopies);
 }
 
 std::string FreeName(const Graph& graph, const std::string& stem) {
@@ -41,7 +43,7 @@ void BakeMask(Graph& student, const std::string& name, const Mask& mask) {
 
 }  // namespace
 
-std::string LayerObstacle(const Graph& graph, const Layer& layer, int64_t limit) {
+std::string LayerObstacle(const Graph& graph, const Layer& layer, int64_t limit, bool searches) {
   const Node& node = graph.node(layer.node);
   if (node.type == OpType::kMatMul) return "MatMul has no bias that could match the means";
   const size_t readers = graph.Consumers(layer.weight).size();
@@ -54,7 +56,7 @@ std::string LayerObstacle(const Graph& graph, const Layer& layer, int64_t limit)
       (a.Float("alpha", 1) != 1 || a.Float("beta", 1) != 1 || a.Int("transA", 0) != 0)) {
     return "it scales or transposes (alpha, beta, transA)";
   }
-  const int64_t bytes = SumsBytes(layer);
+  const int64_t bytes = SumsBytes(layer, searches);
   if (bytes > limit) {
     return fmt::format("its sums take {}, memory_limit is {}", FormatBytes(bytes),
                        FormatBytes(limit));

@@ -12,8 +12,10 @@
 
 namespace sparsify {
 
-/// Why a layer's weights cannot be solved for, or empty. `limit` is the bytes for its sums.
-std::string LayerObstacle(const Graph& graph, const Layer& layer, int64_t limit);
+/// Why a layer's weights cannot be solved for, or empty. `limit` is the bytes for its sums; with
+/// `searches` those of a search of its damping (damping_search.h) too.
+std::string LayerObstacle(const Graph& graph, const Layer& layer, int64_t limit,
+                          bool searches = false);
 
 /// Puts every mask on the parameter of its name. Throws Error naming what does not fit.
 void BakeIntoStudent(const std::map<std::string, Mask>& masks, Graph& student);

@@ -123,7 +123,9 @@ class Measurement {
       int keep = layer.node;
       while (keep > cut && frontier_.BytesPerImage(keep) * images > limit_) --keep;
       work_.push_back({&layer, i, keep,
-                       options_.repair ? LayerObstacle(graph_, layer, limit_) : "repair is off"});
+                       options_.repair
+                           ? LayerObstacle(graph_, layer, limit_, options_.damping_search)
+                           : "repair is off"});
       cut = keep;
     }
   }
@@ -143,7 +145,16 @@ class Measurement {
   SensitivityCurve MeasureLayer(const Work& work);
   // The first batch that least squares looks at: weights fitted to the images that judge them
   // would look better than they are, most so in a fully connected layer with a sample an image.
-  int64_t SolvedFrom() const { return batches_ >= 2 * measured_batches_ ? measured_batches_ : 0; }
+  int64_t SolvedFrom() const {
+    const bool fixed = graph_.inputs[0].shape[0] > 0;  // of a batch cut short nothing is used
+    const int64_t usable = fixed ? images_.size() / batch_ : batches_;
+    return usable >= 2 * measured_batches_ ? measured_batches_ : 0;
+  }
+  // Where memory allows: repair says where it does not.
+  bool SearchesDamping(const Layer& layer) const {
+    return options_.damping_search &&
+           LayerObstacle(graph_, layer, limit_, /*searches=*/true).empty();
+  }
   LayerStatistics Gather(const Work& work);
   void RunTrials(const Work& work, std::vector<Trial>& trials);
   CutValues Fetch(const Work& work, const LayerRunner& runner, int64_t k, const Tensor* images);
@@ -242,7 +253,7 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   if (work.obstacle.empty()) {
     const LayerStatistics statistics = Gather(work);
     const auto start = Clock::now();
-    SolveTrials(statistics, weight, options_.damping, options_.damping_search, trials);
+    SolveTrials(statistics, weight, options_.damping, SearchesDamping(layer), trials);
     seconds_.solve += SecondsSince(start);
     Advance(cost_.Solving(layer));
   } else if (options_.repair) {
@@ -283,7 +294,7 @@ LayerStatistics Measurement::Gather(const Work& work) {
   StatisticsOptions sampling;
   sampling.max_positions = options_.max_positions;
   sampling.seed = options_.seed;
-  sampling.hold_back = options_.damping_search;
+  sampling.hold_back = SearchesDamping(layer);
   LayerStatistics statistics(node, layer, sampling);
   const Tensor& weight = graph_.value(layer.weight).data;
   ForEachBatch(batches_, ReadsImages(), [&](int64_t k, const Tensor* images) {
@@ -292,6 +303,7 @@ LayerStatistics Measurement::Gather(const Work& work) {
     cut[node.inputs[0]] = frontier_.Advance(k, images, work.keep, layer.node, node.inputs[0]);
     if (k < SolvedFrom()) {
       seconds_.forward += SecondsSince(start);
+      Advance(cost_.Statistics(layer) / static_cast<double>(batches_));
       return;
     }
     const Tensor targets = RunLayer(graph_, layer, cut, weight, ParameterBias(graph_, layer));

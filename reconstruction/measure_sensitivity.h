@@ -40,8 +40,8 @@ struct SensitivityOptions {
   std::vector<double> levels = {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};  // increasing
   int64_t images = 256;  // that the loss is measured on, drawn at random; all if there are fewer
   OutputLossKind loss = OutputLossKind::kKl;
-  /// Least squares, on the images that the loss is not measured on if these are at least as many,
-  /// else on all; false: masked weights.
+  /// Least squares, on the images that the loss is not measured on if these fill at least as many
+  /// batches, else on all; false: masked weights.
   bool repair = true;
   double damping = 0.01;
   bool damping_search = false;  // for each layer and level (damping_search.h)

@@ -79,7 +79,7 @@ void ReconstructionOptions::VisitFields(OptionVisitor& v) {
   v.Field(
       "damping_search", damping_search,
       "each layer's damping is chosen on every eighth calibration image, from `damping` upwards "
-      "or downwards; not adam, not statistics");
+      "or downwards, within 0.0001 … 10; not adam, not statistics");
   v.Field("max_positions", max_positions, {.min = 0},
           "output positions of a layer used of each image, drawn at random, 0: all; not adam");
   v.Field(

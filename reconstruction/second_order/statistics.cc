@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
-#include <optional>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
@@ -98,14 +97,6 @@ LayerStatistics::LayerStatistics(const Node& node, const Layer& layer,
 LayerStatistics::Sums LayerStatistics::EmptySums() const {
   return {Matrix::Zero(columns_, columns_), Matrix::Zero(rows_, columns_), Vector::Zero(columns_),
           Vector::Zero(rows_), Vector::Zero(rows_)};
-}
-
-void LayerStatistics::Sums::Add(const Sums& other) {
-  gram += other.gram;
-  cross += other.cross;
-  input += other.input;
-  target += other.target;
-  target_square += other.target_square;
 }
 
 int64_t LayerStatistics::Bytes() const {
@@ -327,14 +318,21 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
     Fail(layer_.name, "group {} asked for, the layer has {}", group, groups_);
   }
   const auto g = static_cast<size_t>(group);
-  std::optional<Sums> both;
-  if (!sums_[1].empty()) (both = sums_[0][g])->Add(sums_[1][g]);
-  const Sums& sums = both ? *both : sums_[0][g];
-  const double scale = 1.0 / static_cast<double>(count());
-  const Vector x = sums.input * scale;
-  const Vector y = sums.target * scale;
+  Vector x = Vector::Zero(columns_);
+  Vector y = Vector::Zero(rows_);
   Moments moments;
-  moments.covariance = sums.gram * scale;
+  moments.covariance = Matrix::Zero(columns_, columns_);
+  moments.cross_covariance = Matrix::Zero(rows_, columns_);
+  moments.target_variance = Vector::Zero(rows_);
+  const double scale = 1.0 / static_cast<double>(count());
+  for (const std::vector<Sums>& part : sums_) {
+    if (part.empty()) continue;
+    x += part[g].input * scale;
+    y += part[g].target * scale;
+    moments.covariance += part[g].gram * scale;
+    moments.cross_covariance += part[g].cross * scale;
+    moments.target_variance += part[g].target_square * scale;
+  }
   for (int64_t i = 0; i < columns_; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
       moments.covariance(i, j) -= x[i] * x[j];
@@ -342,10 +340,10 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
     }
     moments.covariance(i, i) = std::max(0.0, moments.covariance(i, i));
   }
-  moments.cross_covariance = sums.cross * scale - y * x.transpose();
+  moments.cross_covariance -= y * x.transpose();
   moments.input_mean = x + shifts_[g].head(columns_).cast<double>();
   moments.target_mean = y + shifts_[g].tail(rows_).cast<double>();
-  moments.target_variance = (sums.target_square * scale - y.cwiseAbs2()).cwiseMax(0.0);
+  moments.target_variance = (moments.target_variance - y.cwiseAbs2()).cwiseMax(0.0);
   return moments;
 }
 

@@ -97,7 +97,6 @@ class LayerStatistics {
     Matrix gram;   // columns×columns of shifted inputs, lower triangle
     Matrix cross;  // rows×columns
     Vector input, target, target_square;
-    void Add(const Sums& other);
   };
   // Of the inputs, then the targets: the first slab's means.
   using Shift = Eigen::VectorXf;

@@ -24,8 +24,10 @@ void AllocationOptions::VisitFields(OptionVisitor& v) {
           "Sensitivity: a run's sensitivity.csv, instead of measuring on data.calibration");
   v.Field("levels", levels, {.min = 0, .max = 100, .min_open = true, .max_open = true},
           "Sensitivity: sparsities that each layer alone is tried at, percent, increasing");
-  v.Field("images", images, {.min = 1},
-          "Sensitivity: calibration images that the loss is measured on, drawn at random");
+  v.Field(
+      "images", images, {.min = 1},
+      "Sensitivity: calibration images that the loss is measured on, drawn at random; layers are "
+      "solved on the others if these are as many");
   v.Choice("loss", loss, {"kl", "mse", "energy"},
            "Sensitivity: of the network's output: kl: KL(dense‖pruned) of the class probabilities; "
            "mse: squared difference relative to the variance; energy: no images, the share of a "

@@ -121,8 +121,12 @@ TEST(DampingSearch, FewSamplesWantMore) {
 
 TEST(DampingSearch, StaysWithinItsBounds) {
   // Without noise no pull is right; with nothing but noise, any.
-  EXPECT_GE(Case(4000, 0).Search(0.001).damping, 1e-4 / 1.02);
-  EXPECT_LE(Case(24, 1000).Search(3).damping, 10 * 1.02);
+  const double least = Case(4000, 0).Search(1).damping;
+  EXPECT_GE(least, 1e-4 / 1.02);
+  EXPECT_LT(least, 1);
+  const double most = Case(24, 1000).Search(0.1).damping;
+  EXPECT_LE(most, 10 * 1.02);
+  EXPECT_GT(most, 0.1);
   const DampingChoice far = Case(48).Search(1e6);
   EXPECT_EQ(far.trials.front().damping, 10);
 }
@@ -169,34 +173,123 @@ TEST(DampingSearch, FallsBackToSparseGptAsTheLayerDoes) {
   EXPECT_FALSE(log.Contains("warning"));
 }
 
-// Of 200 outputs 64 are solved; the same sums as for these alone.
-TEST(DampingSearch, ManyOutputsAreSampledEvenly) {
+// Every second weight goes: whatever rows are taken, half of them.
+Mask HalfMask(const Shape& shape) {
+  Mask mask(shape);
+  for (int64_t i = 0; i < mask.size(); i += 2) mask.Set(i, false);
+  return mask;
+}
+
+// Of 200 outputs 64 are solved, in bands of those that are pruned together; the same sums as for
+// these alone.
+void ExpectSampledEvenly(const LayerRepairOptions& options) {
   constexpr int64_t kMany = 200;
+  constexpr int64_t kSome = 64;
+  const int64_t band = options.pattern.RowsTogether();
   const Tensor inputs = RandomTensor({64, kColumns}, 1);
   const Tensor targets = RandomTensor({64, kMany}, 2);
   const Tensor dense = RandomTensor({kMany, kColumns}, 3);
-  const Mask mask = RandomMask(dense.shape(), 0.5, 4);
   LayerStatistics all(LinearNode(), LinearLayer(kMany, kColumns), {.hold_back = true});
   all.Add(inputs, targets);
-  LayerStatistics some(LinearNode(), LinearLayer(64, kColumns), {.hold_back = true});
-  Tensor some_targets(Shape{64, 64});
-  Tensor some_dense(Shape{64, kColumns});
-  Mask some_mask(some_dense.shape());
-  for (int64_t k = 0; k < 64; ++k) {
-    const int64_t row = k * kMany / 64;
-    for (int64_t n = 0; n < 64; ++n) some_targets[n * 64 + k] = targets[n * kMany + row];
+  LayerStatistics some(LinearNode(), LinearLayer(kSome, kColumns), {.hold_back = true});
+  Tensor some_targets(Shape{64, kSome});
+  Tensor some_dense(Shape{kSome, kColumns});
+  for (int64_t k = 0; k < kSome; ++k) {
+    const int64_t row = k / band * (kMany / band) / (kSome / band) * band + k % band;
+    for (int64_t n = 0; n < 64; ++n) some_targets[n * kSome + k] = targets[n * kMany + row];
     for (int64_t c = 0; c < kColumns; ++c) {
       some_dense[k * kColumns + c] = dense[row * kColumns + c];
-      some_mask.Set(k * kColumns + c, mask[row * kColumns + c]);
     }
   }
   some.Add(inputs, some_targets);
-  const DampingChoice expected = SearchDamping(some, some_dense, some_mask, Quiet());
-  const DampingChoice actual = SearchDamping(all, dense, mask, Quiet());
+  const auto expected = SearchDamping(some, some_dense, HalfMask(some_dense.shape()), options);
+  const auto actual = SearchDamping(all, dense, HalfMask(dense.shape()), options);
+  ASSERT_GE(expected.trials.size(), 2U);
   ASSERT_EQ(actual.trials.size(), expected.trials.size());
   for (size_t k = 0; k < expected.trials.size(); ++k) {
     EXPECT_NEAR(actual.trials[k].loss, expected.trials[k].loss, 1e-6);
   }
+}
+
+TEST(DampingSearch, ManyOutputsAreSampledEvenly) { ExpectSampledEvenly(Quiet()); }
+
+TEST(DampingSearch, BlocksOfOutputsAreSampledWhole) {
+  LayerRepairOptions options = Quiet(LayerMethod::kObs);
+  options.pattern.kind = PruneKind::kBlock;
+  options.pattern.block_outputs = 4;
+  options.pattern.block_inputs = 2;
+  ExpectSampledEvenly(options);
+}
+
+TEST(DampingSearch, NmPatternsAreTried) {
+  LayerRepairOptions options = Quiet(LayerMethod::kObs);
+  options.pattern.kind = PruneKind::kNM;
+  options.pattern.n = 2;
+  options.pattern.m = 4;
+  ExpectSampledEvenly(options);
+}
+
+// A method that chooses its masks is tried at the sparsity of the whole layer, however the
+// magnitudes of the rows that are tried are spread.
+TEST(DampingSearch, TheSparsityIsThatOfTheWholeLayer) {
+  const Case data(48);
+  Mask rows(data.dense.shape());  // the same share, from half of the rows alone
+  for (int64_t i = 0; i < rows.size() / 2; ++i) rows.Set(i, false);
+  LayerRepairOptions options = Quiet(LayerMethod::kWanda);
+  const auto by_rows = SearchDamping(data.statistics, data.dense, rows, options);
+  const auto even = SearchDamping(data.statistics, data.dense, HalfMask(rows.shape()), options);
+  ASSERT_EQ(by_rows.trials.size(), even.trials.size());
+  for (size_t k = 0; k < even.trials.size(); ++k) {
+    EXPECT_EQ(by_rows.trials[k].loss, even.trials[k].loss);
+  }
+}
+
+// Groups are solved apart, and their losses summed.
+TEST(DampingSearch, GroupsCountTogether) {
+  constexpr int64_t kSamples = 48;
+  constexpr int64_t kGroups = 3;
+  Node node;
+  node.name = "conv";
+  node.type = OpType::kConv;
+  node.attributes.Set("group", kGroups);
+  node.attributes.Set("kernel_shape", std::vector<int64_t>{1, 1});
+  Layer layer;
+  layer.name = "conv";
+  layer.groups = kGroups;
+  layer.weight_shape = {kGroups * kRows, kColumns, 1, 1};
+  const Tensor inputs = RandomTensor({kSamples, kGroups * kColumns, 1, 1}, 1);
+  const Tensor targets = RandomTensor({kSamples, kGroups * kRows, 1, 1}, 2);
+  const Tensor dense = RandomTensor(layer.weight_shape, 3);
+  const Mask mask = HalfMask(dense.shape());
+  LayerStatistics all(node, layer, {.hold_back = true});
+  all.Add(inputs, targets);
+  double loss = 0;
+  double variance = 0;
+  for (int64_t g = 0; g < kGroups; ++g) {
+    Tensor x(Shape{kSamples, kColumns});
+    Tensor y(Shape{kSamples, kRows});
+    Tensor w(Shape{kRows, kColumns});
+    for (int64_t n = 0; n < kSamples; ++n) {
+      for (int64_t c = 0; c < kColumns; ++c) {
+        x[n * kColumns + c] = inputs[(n * kGroups + g) * kColumns + c];
+      }
+      for (int64_t r = 0; r < kRows; ++r) {
+        y[n * kRows + r] = targets[(n * kGroups + g) * kRows + r];
+      }
+    }
+    for (int64_t i = 0; i < w.size(); ++i) w[i] = dense[g * w.size() + i];
+    LayerStatistics one(LinearNode(), LinearLayer(kRows, kColumns), {.hold_back = true});
+    one.Add(x, y);
+    double of_group = 0;
+    for (const double v :
+         one.Part(ImagePart::kHeldBack, {0, 1, 2, 3, 4, 5}).GroupMoments(0).target_variance) {
+      of_group += v;
+    }
+    loss += of_group * SearchDamping(one, w, HalfMask(w.shape()), Quiet()).trials[0].loss;
+    variance += of_group;
+  }
+  const DampingChoice choice = SearchDamping(all, dense, mask, Quiet());
+  EXPECT_NEAR(choice.trials[0].loss, loss / variance, 1e-6);
 }
 
 }  // namespace

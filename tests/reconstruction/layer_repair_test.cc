@@ -303,6 +303,26 @@ TEST_F(Repair, FewerImagesThanABatchAreEnough) {
   EXPECT_FALSE(log_.Contains("warning"));
 }
 
+TEST_F(Repair, FewerImagesThanEightHoldNoneBack) {
+  images_ = RandomImages(7, kImage);
+  LayerRepairOptions options = Quiet();
+  options.damping_search = true;
+  const auto searched = Run(options);
+  EXPECT_TRUE(log_.Contains(
+      "warning: repair: no layer's damping was searched, as 7 images hold none back; it is 0.01"));
+  options.damping_search = false;
+  const auto fixed = Run(options);
+  ASSERT_EQ(searched.size(), fixed.size());
+}
+
+TEST_F(Repair, LittleMemoryLeavesTheDampingAsItIs) {
+  LayerRepairOptions options = Quiet();
+  options.damping_search = true;
+  options.memory_limit_mb = 4;
+  Run(options);
+  EXPECT_TRUE(log_.Contains(": damping 0.01, not searched: its sums take "));
+}
+
 TEST_F(Repair, FewerImagesThanAFixedBatchAreAnError) {
   const std::vector<Layer> layers = LayersOf(teacher_);
   student_.inputs[0].shape.set_dim(0, 8);

@@ -227,6 +227,25 @@ TEST_F(Measure, LeastSquaresDoesNotSeeTheImagesThatJudgeIt) {
   }
 }
 
+// A batch that is cut short is not used: there are no others to solve on.
+TEST_F(Measure, OneWholeFixedBatchIsSolvedOnAndJudges) {
+  images_ = RandomImages(12, kImage);
+  const std::vector<Layer> layers = LayersOf(graph_);
+  const std::vector<std::string> skipped(layers.size());
+  graph_.inputs[0].shape.set_dim(0, 8);
+  SensitivityOptions options = Quiet();
+  options.images = 8;
+  options.progress = "sensitivity";
+  const auto curves = MeasureSensitivity({.graph = graph_,
+                                          .layers = layers,
+                                          .skipped = skipped,
+                                          .generator = *generator_,
+                                          .calibration = images_},
+                                         options);
+  EXPECT_EQ(curves.size(), 5U);
+  EXPECT_TRUE(log_.Contains("these among them"));
+}
+
 TEST_F(Measure, SearchesTheDampingOfEveryLevelWhereAsked) {
   images_ = RandomImages(48, kImage);
   SensitivityOptions options = Quiet();
