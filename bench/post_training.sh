@@ -9,7 +9,7 @@
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude
 #              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform
 #              and erk (the same with that allocation), least_squares, sparse_gpt, wanda, statistics
-#              (best by that method), plain (uniform, by least squares with one damping for all
+#              (best by that method), least_squares_uniform, plain (that with one damping for all
 #              layers, not fitted behind activations), nm (2:4, uniform), polish (best with a
 #              polish behind it); row@256: with so many calibration images; row+N: with at most
 #              N optimiser steps; polish+NxB: of B images each, in bf16 if the processor multiplies it
@@ -76,6 +76,9 @@ settings() {
         fi
       fi ;;
     least_squares | sparse_gpt | wanda) echo "sparsity.reconstruction.method=$1" ;;
+    least_squares_uniform)
+      echo 'sparsity.reconstruction.method=least_squares'
+      echo 'sparsity.allocation={type: Uniform}' ;;
     statistics) echo 'sparsity.reconstruction={method: statistics, memory_limit: 2000}' ;;
     plain)
       echo 'sparsity.reconstruction={method: least_squares, memory_limit: 2000}'

@@ -1,5 +1,8 @@
 #include "sparsity/cli/run_folder.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -113,6 +116,24 @@ void RemoveTimed(const RunFiles& files) {
   }
 }
 
+/// Checkpoints of an earlier sweep are work that somebody may want; they are not this run's.
+void NoteOtherCheckpoints(const RunFiles& files, const std::vector<double>& levels) {
+  const fs::path folder = files.folder() + "/checkpoints";
+  std::error_code none;
+  std::vector<std::string> others;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const bool mine = std::any_of(levels.begin(), levels.end(), [&](double level) {
+      return fs::path(files.Checkpoint(level)).filename() == entry.path().filename();
+    });
+    if (!mine) others.push_back(entry.path().filename().string());
+  }
+  if (others.empty()) return;
+  std::sort(others.begin(), others.end());
+  Note("{}: {} of an earlier sweep {}; no table of this run speaks of {}", folder.string(),
+       fmt::join(others, ", "), others.size() == 1 ? "stays" : "stay",
+       others.size() == 1 ? "it" : "them");
+}
+
 }  // namespace
 
 std::string FormatPercent(double percent) { return fmt::format("{}", percent); }
@@ -191,6 +212,7 @@ std::unique_ptr<DirectoryLock> OpenRunFolder(const RunFiles& files, const RunCon
     fs::remove_all(files.Events());
     RemoveTimed(files);
     fs::remove_all(files.folder() + "/records");
+    NoteOtherCheckpoints(files, levels);
   }
   MakeDirectories(files.folder() + "/records");
   MakeDirectories(files.folder() + "/checkpoints");

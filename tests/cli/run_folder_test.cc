@@ -77,6 +77,21 @@ TEST_F(RunFolderTest, AFinishedRunOfTheSameConfigurationIsReplaced) {
   EXPECT_FALSE(fs::exists(files_.Report()));
 }
 
+TEST_F(RunFolderTest, CheckpointsOfAnEarlierSweepStayAndAreNamed) {
+  Open();
+  WriteFileAtomically(files_.Report(), "x");
+  WriteFileAtomically(files_.Checkpoint(30), "x");
+  const LogCapture log;
+  Open();
+  EXPECT_FALSE(log.Contains("earlier sweep"));
+  WriteFileAtomically(files_.Report(), "x");
+  WriteFileAtomically(files_.Checkpoint(95), "x");
+  Open();
+  EXPECT_TRUE(log.Contains(
+      "checkpoints: sparsity_95.h5 of an earlier sweep stays; no table of this run speaks of it"));
+  EXPECT_TRUE(fs::exists(files_.Checkpoint(95)));
+}
+
 TEST_F(RunFolderTest, AnotherRunThatFinishedNothingGivesWay) {
   Open();
   identity_.network = "def";
