@@ -192,8 +192,8 @@ class LayerRepair {
   void ReportDampings() {
     if (!options_.damping_search) return;
     if (dampings_.empty()) {
-      Warn("{}: no layer's damping was searched, as {} images hold none back; it is {:g}", Title(),
-           task_.calibration.size(), options_.damping);
+      Warn("{}: no layer's damping was searched ({} images, memory_limit {} MB); it is {:g}",
+           Title(), task_.calibration.size(), options_.memory_limit_mb, options_.damping);
       return;
     }
     std::sort(dampings_.begin(), dampings_.end());

@@ -308,8 +308,9 @@ TEST_F(Repair, FewerImagesThanEightHoldNoneBack) {
   LayerRepairOptions options = Quiet();
   options.damping_search = true;
   const auto searched = Run(options);
-  EXPECT_TRUE(log_.Contains(
-      "warning: repair: no layer's damping was searched, as 7 images hold none back; it is 0.01"));
+  EXPECT_TRUE(
+      log_.Contains("warning: repair: no layer's damping was searched (7 images, memory_limit 3000 "
+                    "MB); it is 0.01"));
   options.damping_search = false;
   const auto fixed = Run(options);
   ASSERT_EQ(searched.size(), fixed.size());
