@@ -146,9 +146,11 @@ class Measurement {
   // The first batch that least squares looks at: weights fitted to the images that judge them
   // would look better than they are, most so in a fully connected layer with a sample an image.
   int64_t SolvedFrom() const {
-    const bool fixed = graph_.inputs[0].shape[0] > 0;  // of a batch cut short nothing is used
-    const int64_t usable = fixed ? images_.size() / batch_ : batches_;
-    return usable >= 2 * measured_batches_ ? measured_batches_ : 0;
+    return BatchCount(UsableImages()) >= 2 * measured_batches_ ? measured_batches_ : 0;
+  }
+  // Of a fixed batch that is cut short nothing is used.
+  int64_t UsableImages() const {
+    return graph_.inputs[0].shape[0] > 0 ? images_.size() / batch_ * batch_ : images_.size();
   }
   // Where memory allows: repair says where it does not.
   bool SearchesDamping(const Layer& layer) const {
@@ -205,7 +207,7 @@ void Measurement::Announce() const {
     units += cost_.Trials(*work.layer);
   }
   const int64_t images = std::min(images_.size(), measured_batches_ * batch_);
-  const int64_t kept = options_.repair ? images_.size() : images;
+  const int64_t kept = options_.repair ? UsableImages() : images;
   Note(
       "{}: {} layers, each alone at {} %, by {}; {} on {} images; {}; kept activations take up to "
       "{}; the work of {:.0f} forward passes of an image",
@@ -253,7 +255,7 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   if (work.obstacle.empty()) {
     const LayerStatistics statistics = Gather(work);
     const auto start = Clock::now();
-    SolveTrials(statistics, weight, options_.damping, SearchesDamping(layer), trials);
+    SolveTrials(statistics, weight, options_.damping, options_.damping_search, trials);
     seconds_.solve += SecondsSince(start);
     Advance(cost_.Solving(layer));
   } else if (options_.repair) {

@@ -28,8 +28,8 @@ std::vector<Trial> MakeTrials(const Tensor& weight, const MaskContext& context,
 
 /// Replaces the weights by the least-squares ones on each trial's mask, which come with a bias.
 /// A curve needs no exact weights: the tolerance is looser than repair's, which saves most
-/// iterations. With `search` a trial's damping is searched from the one before (SearchDamping; the
-/// statistics hold images back). Polls for Ctrl-C.
+/// iterations. With `search` a trial's damping is searched from the one before, where the
+/// statistics hold images back (SearchDamping). Polls for Ctrl-C.
 void SolveTrials(const LayerStatistics& statistics, const Tensor& weight, double damping,
                  bool search, std::vector<Trial>& trials);
 

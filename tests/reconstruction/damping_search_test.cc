@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "second_order_support.h"
 #include "sparsity/base/log.h"
@@ -146,6 +147,7 @@ TEST(DampingSearch, NothingHeldBackOrConstantTargetsLeaveTheDamping) {
 
 TEST(DampingSearch, EveryMethodThatSolvesIsTried) {
   const Case data(48);
+  std::set<double> first = {data.Search(0.1).trials[0].loss};
   for (const LayerMethod method :
        {LayerMethod::kObs, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
     const DampingChoice choice = data.Search(0.1, method);
@@ -154,6 +156,8 @@ TEST(DampingSearch, EveryMethodThatSolvesIsTried) {
       EXPECT_GT(trial.loss, 0);
       EXPECT_LT(trial.loss, 2);
     }
+    // Its own masks, not the one given nor another method's.
+    EXPECT_TRUE(first.insert(choice.trials[0].loss).second) << LayerMethodName(method);
   }
 }
 

@@ -60,16 +60,22 @@ inline LayerRepairOptions Quiet(LayerMethod method = LayerMethod::kLeastSquares)
   return options;
 }
 
-inline std::vector<RepairedUnit> Repaired(Graph& student, const Graph& teacher, Masks masks,
-                                          const std::vector<Layer>& layers, const Dataset& images,
-                                          const LayerRepairOptions& options = Quiet()) {
+inline RepairResult RunRepair(Graph& student, const Graph& teacher, Masks masks,
+                              const std::vector<Layer>& layers, const Dataset& images,
+                              const LayerRepairOptions& options = Quiet()) {
   const RepairTask task{.student = student,
                         .teacher = teacher,
                         .masks = masks,
                         .layers = layers,
                         .calibration = images,
                         .title = ""};
-  return RepairLayers(task, options).units;
+  return RepairLayers(task, options);
+}
+
+inline std::vector<RepairedUnit> Repaired(Graph& student, const Graph& teacher, Masks masks,
+                                          const std::vector<Layer>& layers, const Dataset& images,
+                                          const LayerRepairOptions& options = Quiet()) {
+  return RunRepair(student, teacher, std::move(masks), layers, images, options).units;
 }
 
 inline void ExpectEqualParameters(const Graph& a, const Graph& b) {

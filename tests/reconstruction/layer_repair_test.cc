@@ -141,18 +141,13 @@ INSTANTIATE_TEST_SUITE_P(Networks, RepairOf, ::testing::Values("residual", "mobi
 TEST_P(RepairOf, SearchesTheDampingWhereAsked) {
   const auto repaired = [&](bool search) {
     Graph student = teacher_;
-    Masks masks = MagnitudeMasks(teacher_, 0.6);
     LayerRepairOptions options = Quiet();
     options.damping = 1e-4;
     options.damping_search = search;
     const RandomImages few(96, kImage);
-    const RepairTask task{.student = student,
-                          .teacher = teacher_,
-                          .masks = masks,
-                          .layers = layers_,
-                          .calibration = few,
-                          .title = ""};
-    EXPECT_EQ(RepairLayers(task, options).seconds.contains("damping"), search);
+    const RepairResult result =
+        RunRepair(student, teacher_, MagnitudeMasks(teacher_, 0.6), layers_, few, options);
+    EXPECT_EQ(result.seconds.contains("damping"), search);
     return OutputError(student, teacher_, images_);
   };
   const double without = repaired(false);
