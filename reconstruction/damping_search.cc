@@ -12,6 +12,7 @@ namespace sparsify {
 namespace {
 
 constexpr int64_t kOutputs = 64;  // solved in a trial
+constexpr int kIterations = 40;   // of ADMM: a mask need not be the very best here
 constexpr double kLeast = 1e-4;
 constexpr double kMost = 10;
 const double kStep = std::sqrt(10);
@@ -54,6 +55,7 @@ class Trials {
       variance_ += held_back_.GroupMoments(group).target_variance.sum();
     }
     options_.statistics_correction = false;
+    options_.admm_iterations = kIterations;
     // Outputs differ in how much their magnitudes would lose: a method that chooses its own masks
     // goes by the whole layer's sparsity.
     if (options.method != LayerMethod::kLeastSquares) {

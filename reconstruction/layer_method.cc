@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "reconstruction/second_order/admm.h"
 #include "reconstruction/second_order/least_squares.h"
 #include "reconstruction/second_order/obs.h"
 #include "reconstruction/second_order/sparse_gpt.h"
@@ -24,9 +25,10 @@ struct MethodRow {
   std::string_view title;
 };
 
-constexpr std::array<MethodRow, 5> kMethods = {{
+constexpr std::array<MethodRow, 6> kMethods = {{
     {LayerMethod::kLeastSquares, "least_squares", "least squares"},
     {LayerMethod::kObs, "obs", "exact OBS"},
+    {LayerMethod::kAdmm, "admm", "ADMM"},
     {LayerMethod::kSparseGpt, "sparse_gpt", "SparseGPT"},
     {LayerMethod::kWanda, "wanda", "Wanda"},
     {LayerMethod::kStatistics, "statistics", "statistics correction"},
@@ -42,11 +44,22 @@ void AddRemark(const std::string& sentence, std::string& remark) {
   remark += sentence;
 }
 
-LayerSolution LeastSquares(const LayerStatistics& statistics, const Tensor& dense, const Mask& mask,
-                           double damping) {
+LeastSquaresOptions Solving(const LayerRepairOptions& chosen) {
   LeastSquaresOptions options;
-  options.damping = damping;
-  return SolveLeastSquares(statistics, dense, mask, options);
+  options.damping = chosen.damping;
+  options.tolerance = chosen.tolerance;
+  return options;
+}
+
+LayerSolution Admm(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
+                   const LayerRepairOptions& chosen) {
+  AdmmOptions options;
+  options.sparsity = sparsity;
+  options.pattern = chosen.pattern;
+  options.scale_rows = chosen.scale_rows;
+  options.iterations = chosen.admm_iterations;
+  options.least_squares = Solving(chosen);
+  return PruneAdmm(statistics, dense, options);
 }
 
 LayerSolution SparseGpt(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
@@ -56,7 +69,7 @@ LayerSolution SparseGpt(const LayerStatistics& statistics, const Tensor& dense, 
   options.pattern = chosen.pattern;
   options.scale_rows = chosen.scale_rows;
   options.refit = true;
-  options.least_squares.damping = chosen.damping;
+  options.least_squares = Solving(chosen);
   return PruneSparseGpt(statistics, dense, options);
 }
 
@@ -66,7 +79,7 @@ LayerSolution Wanda(const LayerStatistics& statistics, const Tensor& dense, doub
   options.sparsity = sparsity;
   options.pattern = chosen.pattern;
   options.refit = true;
-  options.least_squares.damping = chosen.damping;
+  options.least_squares = Solving(chosen);
   return PruneWanda(statistics, dense, options);
 }
 
@@ -100,11 +113,13 @@ void RemarkOnShortGroups(const LayerStatistics& statistics, const PrunePattern& 
 
 LayerSolution Choose(const LayerStatistics& statistics, const Tensor& dense, const Mask& mask,
                      const LayerRepairOptions& options, std::string& remark) {
-  if (mask.CountPruned() == 0) return LeastSquares(statistics, dense, mask, options.damping);
+  if (mask.CountPruned() == 0) return SolveLeastSquares(statistics, dense, mask, Solving(options));
   RemarkOnShortGroups(statistics, options.pattern, remark);
   switch (options.method) {
     case LayerMethod::kObs:
       return Obs(statistics, dense, mask.Sparsity(), options, remark);
+    case LayerMethod::kAdmm:
+      return Admm(statistics, dense, mask.Sparsity(), options);
     case LayerMethod::kSparseGpt:
       return SparseGpt(statistics, dense, mask.Sparsity(), options);
     case LayerMethod::kWanda:
@@ -113,7 +128,7 @@ LayerSolution Choose(const LayerStatistics& statistics, const Tensor& dense, con
     case LayerMethod::kStatistics:
       break;
   }
-  return LeastSquares(statistics, dense, mask, options.damping);
+  return SolveLeastSquares(statistics, dense, mask, Solving(options));
 }
 
 void RemarkOnCorrection(const CorrectionCounts& counts, const CorrectionOptions& options,

@@ -14,24 +14,26 @@ namespace sparsify {
 enum class LayerMethod {
   kLeastSquares,  // best weights on the mask (second_order/least_squares.h)
   kObs,           // mask by exact Optimal Brain Surgeon (obs.h), then the same
+  kAdmm,          // mask by alternating directions (admm.h), then the same
   kSparseGpt,     // mask by one sweep over the columns (sparse_gpt.h), then the same
   kWanda,         // mask by |w|·‖x‖ (wanda.h), then the same
   kStatistics,    // weights stay but for a factor a row (statistics_correction.h)
 };
 
-/// "least_squares", "obs", "sparse_gpt", "wanda", "statistics": as in reconstruction.method.
+/// "least_squares", "obs", "admm", "sparse_gpt", "wanda", "statistics": as in
+/// reconstruction.method.
 std::string_view LayerMethodName(LayerMethod method);
 /// The method of this name; a usage Error that begins with `where` when there is none.
 LayerMethod LayerMethodFromName(std::string_view where, std::string_view name);
-/// "least squares", "exact OBS", "SparseGPT", "Wanda", "statistics correction".
+/// "least squares", "exact OBS", "ADMM", "SparseGPT", "Wanda", "statistics correction".
 std::string_view LayerMethodTitle(LayerMethod method);
 
 struct LayerRepairOptions {
   LayerMethod method = LayerMethod::kLeastSquares;
   /// Of the masks that the method chooses.
   PrunePattern pattern;
-  /// obs, sparse_gpt: compares the losses of rows by the variance of their targets, as folding
-  /// batch norm gives every row a scale of its own.
+  /// obs, admm, sparse_gpt: compares the losses of rows by the variance of their targets, as
+  /// folding batch norm gives every row a scale of its own.
   bool scale_rows = true;
   double damping = 0.01;  // pull towards the dense weights, share of the mean diagonal
   /// Chooses each layer's damping on images held back (damping_search.h), from `damping` on.
@@ -45,6 +47,8 @@ struct LayerRepairOptions {
   bool activation_aware = false;
   /// A layer that needs more goes to SparseGPT instead of exact OBS.
   double obs_operations = 6e12;
+  int admm_iterations = 0;  // AdmmOptions::iterations
+  double tolerance = 1e-5;  // of least squares by conjugate gradients
 };
 
 /// What a layer becomes. `dense` is the teacher's weight, `given` the student's, `mask` the

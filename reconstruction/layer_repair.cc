@@ -210,6 +210,7 @@ class LayerRepair {
     const ActivationFit fit = FitBehindActivation(statistics, dense, *range_, options, solution);
     ++fitted_;
     rows_ += fit.rows;
+    tried_ += fit.tried;
     improved_ += fit.improved;
     if (!fit.obstacle.empty()) {
       Warn("{}: not fitted behind its activation: {}", statistics.layer_name(), fit.obstacle);
@@ -217,17 +218,23 @@ class LayerRepair {
     if (fit.before > 0) gain_ += 1 - fit.after / fit.before;
     Verbose(
         "{}: error behind the activation {:.4g} → {:.4g} on the images held back; {} of {} "
-        "outputs took the fit",
-        statistics.layer_name(), fit.before, fit.after, fit.improved, fit.rows);
+        "outputs took the fit{}",
+        statistics.layer_name(), fit.before, fit.after, fit.improved, fit.tried,
+        fit.tried < fit.rows
+            ? fmt::format(", the {} others are left as they are", fit.rows - fit.tried)
+            : "");
   }
 
   void ReportFits() const {
     if (!options_.activation_aware) return;
     Note(
         "{}: {} of {} layers are read by Relu or Clip alone and were fitted behind it; on the "
-        "images "
-        "held back the error there is {:.1f} % lower on the mean, {} of {} outputs took the fit",
-        Title(), fitted_, work_.size(), fitted_ > 0 ? 100 * gain_ / fitted_ : 0, improved_, rows_);
+        "images held back the error there is {:.1f} % lower on the mean, {} of {} outputs took the "
+        "fit{}",
+        Title(), fitted_, work_.size(), fitted_ > 0 ? 100 * gain_ / fitted_ : 0, improved_, rows_,
+        tried_ < rows_
+            ? fmt::format(" ({} were not tried, as few like them gained)", rows_ - tried_)
+            : "");
   }
 
   std::string Title() const { return task_.title.empty() ? "repair" : task_.title; }
@@ -266,7 +273,8 @@ class LayerRepair {
   std::vector<double> dampings_;     // chosen
   std::optional<ValueRange> range_;  // of the activation behind the layer at work
   int fitted_ = 0;                   // layers
-  int64_t rows_ = 0;                 // of these, and those that took the fit
+  int64_t rows_ = 0;                 // of these, those tried, and those that took the fit
+  int64_t tried_ = 0;
   int64_t improved_ = 0;
   double gain_ = 0;  // Σ over the layers of the share of the error that is gone
   RepairResult result_;

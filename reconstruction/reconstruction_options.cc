@@ -33,7 +33,7 @@ void PolishOptions::Check(const std::string& where) const {
 }
 
 bool ReconstructionOptions::ChoosesMasks() const {
-  return method == "obs" || method == "sparse_gpt" || method == "wanda";
+  return method == "obs" || method == "admm" || method == "sparse_gpt" || method == "wanda";
 }
 
 bool ReconstructionOptions::SolvesForWeights() const {
@@ -41,11 +41,12 @@ bool ReconstructionOptions::SolvesForWeights() const {
 }
 
 void ReconstructionOptions::VisitFields(OptionVisitor& v) {
-  v.Choice("method", method, {"adam", "least_squares", "obs", "sparse_gpt", "wanda", "statistics"},
+  v.Choice("method", method,
+           {"adam", "least_squares", "obs", "admm", "sparse_gpt", "wanda", "statistics"},
            "adam: optimiser steps unit by unit, as published; the others go layer by layer with "
            "batch norm folded: least_squares solves for the best weights on the masks; obs, "
-           "sparse_gpt and wanda choose the masks too, then do the same; statistics matches each "
-           "channel's mean and deviation only");
+           "admm, sparse_gpt and wanda choose the masks too, then do the same; statistics matches "
+           "each channel's mean and deviation only");
   v.Choice("pattern", pattern, {"layer", "block", "independent", "network"},
            "adam: unit that is repaired at a time");
   v.Field("max_count", max_count, {.min = 1}, "adam: optimiser steps a unit, at most");

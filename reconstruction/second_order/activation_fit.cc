@@ -1,6 +1,7 @@
 #include "reconstruction/second_order/activation_fit.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,6 @@
 namespace sparsify {
 namespace {
 
-using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using FloatRows = Eigen::Map<FloatMatrix>;
 using FloatVector = Eigen::VectorXf;
 
@@ -27,14 +27,14 @@ struct Rows {
 
 class GroupFit {
  public:
-  // `weights` is where the fit begins; `project` is 1 where a weight stays, else 0.
+  // `project` is 1 where a weight stays, else 0.
   GroupFit(const LayerSamples& samples, Moments moments, FloatMatrix given, FloatMatrix project,
            const ValueRange& range, const ActivationFitOptions& options)
       : samples_(samples),
         range_(range),
         options_(options),
-        given_(std::move(given)),
-        project_(std::move(project)),
+        all_given_(std::move(given)),
+        all_project_(std::move(project)),
         input_mean_(moments.input_mean.cast<float>()) {
     const double mean_diagonal = moments.covariance.diagonal().mean();
     const double lambda = mean_diagonal > 0 ? options.damping * mean_diagonal : 1.0;
@@ -51,6 +51,13 @@ class GroupFit {
   std::string Obstacle() const {
     if (count_ == 0 || samples_.held_back.empty()) return "fewer than eight images to judge it by";
     return is_solvable_ ? "" : "the covariance of its inputs has no inverse; raise damping";
+  }
+
+  /// The rows of the group that Run and HeldBackError take, in this order.
+  void Choose(std::vector<int64_t> chosen) {
+    chosen_ = std::move(chosen);
+    given_ = all_given_(chosen_, Eigen::all);
+    project_ = all_project_(chosen_, Eigen::all);
   }
 
   void Run(Rows& rows) {
@@ -83,7 +90,7 @@ class GroupFit {
     for (const SampleBlock& block : samples_.held_back) {
       Outputs(rows, block, outputs);
       ParallelFor(sum.size(), [&](int64_t r) {
-        const float* target = block.targets.data() + r * block.count;
+        const float* target = Targets(block, r);
         for (int64_t s = 0; s < block.count; ++s) {
           const double difference =
               BehindActivation(outputs(r, s), range_) - BehindActivation(target[s], range_);
@@ -96,6 +103,10 @@ class GroupFit {
   }
 
  private:
+  const float* Targets(const SampleBlock& block, int64_t row) const {
+    return block.targets.data() + chosen_[static_cast<size_t>(row)] * block.count;
+  }
+
   static void Outputs(const Rows& rows, const SampleBlock& block, FloatMatrix& outputs) {
     outputs.resize(rows.weights.rows(), block.count);
     FloatMultiply(rows.weights.data(), rows.weights.rows(), block.inputs.data(), block.count,
@@ -131,7 +142,7 @@ class GroupFit {
       Outputs(rows, block, errors);
       if (gradient != nullptr) active_[k].resize(static_cast<size_t>(errors.size()));
       ParallelFor(errors.rows(), [&](int64_t r) {
-        const float* target = block.targets.data() + r * block.count;
+        const float* target = Targets(block, r);
         double sum = 0;
         for (int64_t s = 0; s < block.count; ++s) {
           const float output = errors(r, s);
@@ -227,8 +238,9 @@ class GroupFit {
   const LayerSamples& samples_;
   const ValueRange range_;
   const ActivationFitOptions& options_;
-  const FloatMatrix given_;
-  const FloatMatrix project_;
+  const FloatMatrix all_given_, all_project_;
+  FloatMatrix given_, project_;  // of the chosen rows
+  std::vector<int64_t> chosen_;
   const FloatVector input_mean_;
   FloatMatrix inverse_;
   float lambda_ = 0;
@@ -237,6 +249,54 @@ class GroupFit {
   std::vector<std::vector<uint8_t>> active_;  // of each block, rows×samples
 };
 
+// Fits some rows of one group of the layer.
+class RowsOfGroup {
+ public:
+  RowsOfGroup(GroupFit& fit, FloatRows weights, Eigen::Map<FloatVector> bias, ActivationFit& result)
+      : fit_(fit), weights_(weights), bias_(bias), result_(result) {}
+
+  /// How many took the fit.
+  int64_t Fit(const std::vector<int64_t>& rows) {
+    if (rows.empty()) return 0;
+    fit_.Choose(rows);
+    Rows fitted = {weights_(rows, Eigen::all), bias_(rows)};
+    const Vector before = fit_.HeldBackError(fitted);
+    fit_.Run(fitted);
+    const Vector after = fit_.HeldBackError(fitted);
+    int64_t improved = 0;
+    for (int64_t k = 0; k < std::ssize(rows); ++k) {
+      const bool is_better = after[k] < before[k];
+      result_.before += before[k];
+      result_.after += is_better ? after[k] : before[k];
+      if (!is_better) continue;
+      ++improved;
+      const int64_t row = rows[static_cast<size_t>(k)];
+      weights_.row(row) = fitted.weights.row(k);
+      bias_[row] = fitted.bias[k];
+    }
+    result_.tried += std::ssize(rows);
+    result_.improved += improved;
+    return improved;
+  }
+
+ private:
+  GroupFit& fit_;
+  FloatRows weights_;
+  Eigen::Map<FloatVector> bias_;
+  ActivationFit& result_;
+};
+
+// Every eighth row, or with few rows all; and the others.
+std::array<std::vector<int64_t>, 2> SomeFirst(int64_t rows) {
+  constexpr int64_t kFew = 128;
+  constexpr int64_t kEvery = 8;
+  std::array<std::vector<int64_t>, 2> parts;
+  for (int64_t row = 0; row < rows; ++row) {
+    parts.at(rows < kFew || row % kEvery == 0 ? 0 : 1).push_back(row);
+  }
+  return parts;
+}
+
 }  // namespace
 
 ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tensor& dense,
@@ -244,6 +304,7 @@ ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tenso
                                   LayerSolution& layer) {
   CheckGiven(statistics, dense, options.damping);
   CheckGiven(statistics, layer.weight, options.damping);
+  constexpr int64_t kWorthwhile = 8;  // of so many outputs tried one gains
   ActivationFit result;
   const int64_t rows = statistics.rows();
   const int64_t columns = statistics.columns();
@@ -262,19 +323,10 @@ ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tenso
       result.obstacle = obstacle;
       continue;
     }
-    Rows fitted = {stored, stored_bias};
-    const Vector before = fit.HeldBackError(fitted);
-    fit.Run(fitted);
-    const Vector after = fit.HeldBackError(fitted);
-    for (int64_t r = 0; r < rows; ++r) {
-      const bool is_better = after[r] < before[r];
-      result.before += before[r];
-      result.after += is_better ? after[r] : before[r];
-      if (!is_better) continue;
-      ++result.improved;
-      stored.row(r) = fitted.weights.row(r);
-      stored_bias[r] = fitted.bias[r];
-    }
+    RowsOfGroup outputs(fit, stored, stored_bias, result);
+    const auto [some, others] = SomeFirst(rows);
+    const int64_t gained = outputs.Fit(some);
+    if (gained * kWorthwhile >= std::ssize(some)) outputs.Fit(others);
   }
   layer.loss = LayerLoss(statistics, layer.weight, &layer.bias);
   return result;

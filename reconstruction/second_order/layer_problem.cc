@@ -13,12 +13,8 @@ constexpr int kMostRaises = 12;
 
 GroupProblem Build(const Moments& moments, const LayerStatistics& statistics, const Tensor& weight,
                    int64_t group, double damping) {
-  const int64_t rows = statistics.rows();
-  const int64_t columns = statistics.columns();
   GroupProblem problem;
-  problem.given = Eigen::Map<const Eigen::Matrix<float, -1, -1, Eigen::RowMajor>>(
-                      weight.data() + group * rows * columns, rows, columns)
-                      .cast<double>();
+  problem.given = GroupRows(statistics, weight, group);
   const double mean_diagonal = moments.covariance.diagonal().mean();
   problem.lambda = mean_diagonal > 0 ? damping * mean_diagonal : 1.0;
   problem.hessian = moments.covariance;
@@ -135,6 +131,13 @@ bool DenseOptimum(const GroupProblem& problem, Matrix& weights) {
   return weights.allFinite();
 }
 
+Matrix GroupRows(const LayerStatistics& statistics, const Tensor& weight, int64_t group) {
+  const int64_t rows = statistics.rows();
+  const int64_t columns = statistics.columns();
+  return Eigen::Map<const FloatMatrix>(weight.data() + group * rows * columns, rows, columns)
+      .cast<double>();
+}
+
 KeepMatrix GroupMask(const LayerStatistics& statistics, const Mask& mask, int64_t group) {
   if (mask.shape() != statistics.weight_shape()) {
     Fail(statistics.layer_name(), "mask has shape {}, the weight {}", mask.shape().ToString(),
@@ -157,12 +160,9 @@ double QuadraticLoss(const Moments& moments, const Matrix& weights) {
 double LayerLoss(const LayerStatistics& statistics, const Tensor& weight, const Tensor* bias) {
   double loss = 0;
   const int64_t rows = statistics.rows();
-  const int64_t columns = statistics.columns();
   for (int64_t group = 0; group < statistics.groups(); ++group) {
     const Moments moments = statistics.GroupMoments(group);
-    const Matrix w = Eigen::Map<const Eigen::Matrix<float, -1, -1, Eigen::RowMajor>>(
-                         weight.data() + group * rows * columns, rows, columns)
-                         .cast<double>();
+    const Matrix w = GroupRows(statistics, weight, group);
     Vector shift = moments.target_mean - w * moments.input_mean;
     for (int64_t r = 0; bias != nullptr && r < rows; ++r) {
       shift[r] -= (*bias)[bias->size() == 1 ? 0 : group * rows + r];

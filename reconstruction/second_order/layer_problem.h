@@ -85,6 +85,9 @@ LayerSolution SolveLayer(const LayerStatistics& statistics, const Tensor& weight
 /// The dense optimum of every row, H⁻¹t. False when H is not positive definite.
 bool DenseOptimum(const GroupProblem& problem, Matrix& weights);
 
+/// Rows of `group` of a tensor of the weight's shape.
+Matrix GroupRows(const LayerStatistics& statistics, const Tensor& weight, int64_t group);
+
 /// Rows of `group` of a mask as a matrix. Throws Error naming the layer on another shape.
 KeepMatrix GroupMask(const LayerStatistics& statistics, const Mask& mask, int64_t group);
 

@@ -12,9 +12,10 @@
 namespace sparsify {
 namespace {
 
-// Conjugate gradients take about this many iterations, and small factors run at a lower rate
-// than large products.
+// Conjugate gradients take about this many iterations (fewer where they begin near the solution),
+// and small factors run at a lower rate than large products.
 constexpr double kTypicalIterations = 100;
+constexpr double kIterationsFromStart = 50;
 constexpr double kFactorSlowdown = 1.6;
 
 /// Columns of a row that stay, or those that go.
@@ -126,7 +127,7 @@ class ConjugateGradients {
  private:
   void Start() {
     Matrix& w = solution_.weights;
-    w = problem_.given.cwiseProduct(project_);
+    w = (w.size() > 0 ? w : problem_.given).cwiseProduct(project_).eval();
     Multiply(w, problem_.hessian, product_);
     residual_ = (problem_.target - product_).cwiseProduct(project_);
     scaled_ = residual_ * inverse_diagonal_.asDiagonal();
@@ -188,7 +189,7 @@ class ConjugateGradients {
 double FactorCost(double n) { return kFactorSlowdown * n * n * n / 3 + 4 * n * n; }
 
 /// The solver that takes the fewest operations.
-LeastSquaresSolver Cheapest(const KeepMatrix& keep) {
+LeastSquaresSolver Cheapest(const KeepMatrix& keep, bool has_start) {
   const auto columns = static_cast<double>(keep.cols());
   const auto rows = static_cast<double>(keep.rows());
   double cholesky = 0;
@@ -198,7 +199,8 @@ LeastSquaresSolver Cheapest(const KeepMatrix& keep) {
     cholesky += FactorCost(kept);
     inverse += FactorCost(columns - kept);
   }
-  const double gradients = kTypicalIterations * 2 * rows * columns * columns;
+  const double iterations = has_start ? kIterationsFromStart : kTypicalIterations;
+  const double gradients = iterations * 2 * rows * columns * columns;
   if (cholesky <= std::min(inverse, gradients)) return LeastSquaresSolver::kCholesky;
   return inverse <= gradients ? LeastSquaresSolver::kInverse
                               : LeastSquaresSolver::kConjugateGradients;
@@ -208,8 +210,9 @@ LeastSquaresSolver Cheapest(const KeepMatrix& keep) {
 
 bool SolveOnSupport(const GroupProblem& problem, const LeastSquaresOptions& options,
                     GroupSolution& solution) {
-  const LeastSquaresSolver solver =
-      options.solver == LeastSquaresSolver::kAuto ? Cheapest(solution.keep) : options.solver;
+  const LeastSquaresSolver solver = options.solver == LeastSquaresSolver::kAuto
+                                        ? Cheapest(solution.keep, solution.weights.size() > 0)
+                                        : options.solver;
   if (solver == LeastSquaresSolver::kCholesky) return SolveRows(problem, solution);
   if (solver == LeastSquaresSolver::kInverse) return SolveByInverse(problem, solution);
   return ConjugateGradients(problem, options, solution).Run();
@@ -225,6 +228,9 @@ LayerSolution SolveLeastSquares(const LayerStatistics& statistics, const Tensor&
       SolveLayer(statistics, weight, options.damping,
                  [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {
                    solution.keep = GroupMask(statistics, mask, group);
+                   if (options.start != nullptr) {
+                     solution.weights = GroupRows(statistics, *options.start, group);
+                   }
                    return SolveOnSupport(problem, options, solution);
                  });
   if (!layer.converged) {

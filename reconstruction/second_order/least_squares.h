@@ -23,6 +23,9 @@ struct LeastSquaresOptions {
   /// norm of the preconditioner; `converged` is false after max_iterations.
   double tolerance = 1e-5;
   int max_iterations = 300;
+  /// Of the weight's shape: where conjugate gradients begin, instead of the given weights. Not
+  /// owned.
+  const Tensor* start = nullptr;
 };
 
 /// New weights on the support of `mask`; pruned weights are zero, the mask is returned as
@@ -32,7 +35,8 @@ LayerSolution SolveLeastSquares(const LayerStatistics& statistics, const Tensor&
                                 const Mask& mask, const LeastSquaresOptions& options = {});
 
 /// One group's rows; false when H is not positive definite on a support. `solution.keep` is
-/// given, the other members are set.
+/// given; `solution.weights` may hold what conjugate gradients begin with; the other members are
+/// set.
 bool SolveOnSupport(const GroupProblem& problem, const LeastSquaresOptions& options,
                     GroupSolution& solution);
 

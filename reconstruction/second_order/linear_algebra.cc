@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <lapacke.h>
 
+#include <algorithm>
+
 #include "sparsity/base/parallel.h"
 
 namespace sparsify {
@@ -26,13 +28,28 @@ class OneThread {
   int threads_;
 };
 
-void MirrorLower(Matrix& a) {
+template <class M>
+void ClearUpper(M& a) {
   for (int64_t i = 0; i < a.rows(); ++i) {
-    for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = a(j, i);
+    for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = 0;
   }
 }
 
 }  // namespace
+
+void MirrorLower(Matrix& a) {
+  constexpr int64_t kTile = 64;  // both of a pair fit into the first-level cache
+  const int64_t n = a.rows();
+  for (int64_t top = 0; top < n; top += kTile) {
+    for (int64_t left = top; left < n; left += kTile) {
+      for (int64_t i = top; i < std::min(top + kTile, n); ++i) {
+        for (int64_t j = std::max(left, i + 1); j < std::min(left + kTile, n); ++j) {
+          a(i, j) = a(j, i);
+        }
+      }
+    }
+  }
+}
 
 void Multiply(const Matrix& a, const Matrix& b, Matrix& c) {
   c.resize(a.rows(), b.cols());
@@ -69,9 +86,17 @@ bool FactorCholesky(Matrix& a) {
   if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
     return false;
   }
-  for (int64_t i = 0; i < a.rows(); ++i) {
-    for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = 0;
+  ClearUpper(a);
+  return a.allFinite();
+}
+
+bool FactorCholesky(FloatMatrix& a) {
+  if (a.size() == 0) return true;
+  const OneThread one_thread;
+  if (LAPACKE_spotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
+    return false;
   }
+  ClearUpper(a);
   return a.allFinite();
 }
 
@@ -80,6 +105,20 @@ void SolveCholesky(const Matrix& factor, Matrix& rows) {
   const OneThread one_thread;
   LAPACKE_dpotrs(LAPACK_COL_MAJOR, kLower, Int(factor.rows()), Int(rows.rows()), factor.data(),
                  Int(factor.rows()), rows.data(), Int(rows.cols()));
+}
+
+void SolveCholesky(const FloatMatrix& factor, FloatMatrix& rows) {
+  if (rows.size() == 0) return;
+  constexpr int64_t kPart = 1 << 20;  // operations that are worth a thread
+  const int64_t parts =
+      std::min<int64_t>({Threads(), rows.rows(), 1 + rows.size() * rows.cols() / kPart});
+  ParallelFor(parts, [&](int64_t part) {
+    const OneThread one_thread;
+    const int64_t first = part * rows.rows() / parts;
+    const int64_t count = (part + 1) * rows.rows() / parts - first;
+    LAPACKE_spotrs(LAPACK_COL_MAJOR, kLower, Int(factor.rows()), Int(count), factor.data(),
+                   Int(factor.rows()), rows.row(first).data(), Int(rows.cols()));
+  });
 }
 
 bool InvertSymmetric(Matrix& a) {

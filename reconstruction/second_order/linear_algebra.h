@@ -12,6 +12,7 @@ namespace sparsify {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Vector = Eigen::VectorXd;
+using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// c = a·b, or c = a·bᵀ. `c` is resized; it must not be `a` or `b`.
 void Multiply(const Matrix& a, const Matrix& b, Matrix& c);
@@ -24,12 +25,18 @@ void SubtractCombination(const Matrix& rows, const Vector& factors, int64_t n, d
 /// length n.
 void SubtractGram(const Matrix& rows, int64_t count, int64_t n, Matrix& a);
 
+/// Copies the lower triangle of the square `a` into the upper one.
+void MirrorLower(Matrix& a);
+
 /// Replaces the symmetric `a` (its lower triangle is read) by L with a = L·Lᵀ, upper triangle
 /// zero. False, and `a` is spoilt, when `a` is not positive definite or holds a NaN.
 bool FactorCholesky(Matrix& a);
+bool FactorCholesky(FloatMatrix& a);
 
-/// Solves L·Lᵀ·x = b in place for every row x of `rows`, given L of FactorCholesky.
+/// Solves L·Lᵀ·x = b in place for every row x of `rows`, given L of FactorCholesky; rows in float
+/// are shared out to Threads() threads.
 void SolveCholesky(const Matrix& factor, Matrix& rows);
+void SolveCholesky(const FloatMatrix& factor, FloatMatrix& rows);
 
 /// Replaces the symmetric positive definite `a` by its inverse. False, and `a` is spoilt,
 /// when the factorisation fails.

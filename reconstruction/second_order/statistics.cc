@@ -329,17 +329,17 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
     if (part.empty()) continue;
     x += part[g].input * scale;
     y += part[g].target * scale;
-    moments.covariance += part[g].gram * scale;
+    for (int64_t i = 0; i < columns_; ++i) {
+      moments.covariance.row(i).head(i + 1) += scale * part[g].gram.row(i).head(i + 1);
+    }
     moments.cross_covariance += part[g].cross * scale;
     moments.target_variance += part[g].target_square * scale;
   }
   for (int64_t i = 0; i < columns_; ++i) {
-    for (int64_t j = 0; j <= i; ++j) {
-      moments.covariance(i, j) -= x[i] * x[j];
-      moments.covariance(j, i) = moments.covariance(i, j);
-    }
+    moments.covariance.row(i).head(i + 1) -= x[i] * x.head(i + 1).transpose();
     moments.covariance(i, i) = std::max(0.0, moments.covariance(i, i));
   }
+  MirrorLower(moments.covariance);
   moments.cross_covariance -= y * x.transpose();
   moments.input_mean = x + shifts_[g].head(columns_).cast<double>();
   moments.target_mean = y + shifts_[g].tail(rows_).cast<double>();

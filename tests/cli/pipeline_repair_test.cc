@@ -36,9 +36,10 @@ TEST_F(PipelineTest, LeastSquaresRepairRunsOnTheFoldedNetwork) {
 }
 
 TEST_F(PipelineTest, EveryMethodRunsAndLeavesItsTables) {
-  for (const char* method : {"adam, max_count: 5", "least_squares", "obs", "sparse_gpt", "wanda",
-                             "statistics", "obs, damping_search: True, activation_aware: True",
-                             "least_squares, polish: {max_count: 3, batch: 4}"}) {
+  for (const char* method :
+       {"adam, max_count: 5", "least_squares", "obs", "admm", "sparse_gpt", "wanda", "statistics",
+        "obs, damping_search: True, activation_aware: True",
+        "least_squares, polish: {max_count: 3, batch: 4}"}) {
     SCOPED_TRACE(method);
     fs::remove_all(files_.folder());
     Run({Calibration(), fmt::format("sparsity.reconstruction={{method: {}}}", method),

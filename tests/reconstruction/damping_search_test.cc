@@ -149,7 +149,7 @@ TEST(DampingSearch, EveryMethodThatSolvesIsTried) {
   const Case data(48);
   std::set<double> first = {data.Search(0.1).trials[0].loss};
   for (const LayerMethod method :
-       {LayerMethod::kObs, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
+       {LayerMethod::kObs, LayerMethod::kAdmm, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
     const DampingChoice choice = data.Search(0.1, method);
     ASSERT_GE(choice.trials.size(), 2U) << LayerMethodName(method);
     for (const DampingTrial& trial : choice.trials) {

@@ -2,6 +2,7 @@
 // inputs taken with the interpreter, with the functions of second_order.
 #include "reconstruction/layer_method.h"
 
+#include "reconstruction/second_order/admm.h"
 #include "reconstruction/second_order/least_squares.h"
 #include "reconstruction/second_order/obs.h"
 #include "reconstruction/second_order/sparse_gpt.h"
@@ -49,6 +50,12 @@ LayerSolution ByHand(const LayerStatistics& statistics, const Tensor& dense, con
       options.sparsity = mask.Sparsity();
       options.scale_rows = true;
       return PruneObs(statistics, dense, options);
+    }
+    case LayerMethod::kAdmm: {
+      AdmmOptions options;
+      options.sparsity = mask.Sparsity();
+      options.scale_rows = true;
+      return SolveLeastSquares(statistics, dense, PruneAdmm(statistics, dense, options).mask);
     }
     case LayerMethod::kSparseGpt: {
       SparseGptOptions options;
@@ -151,7 +158,8 @@ TEST_P(Method, GoesOnBehindFinishedLayersWithTheSameResult) {
 
 INSTANTIATE_TEST_SUITE_P(All, Method,
                          ::testing::Values(LayerMethod::kLeastSquares, LayerMethod::kObs,
-                                           LayerMethod::kSparseGpt, LayerMethod::kWanda),
+                                           LayerMethod::kAdmm, LayerMethod::kSparseGpt,
+                                           LayerMethod::kWanda),
                          [](const auto& method) {
                            return std::string(LayerMethodName(method.param));
                          });
@@ -178,7 +186,7 @@ class MethodOptions : public ::testing::Test {
 
 TEST_F(MethodOptions, TwoOfFourHoldsInEveryGroup) {
   for (const LayerMethod method :
-       {LayerMethod::kObs, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
+       {LayerMethod::kObs, LayerMethod::kAdmm, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
     student_ = teacher_;
     masks_ = MagnitudeMasks(teacher_, 0.5);
     LayerRepairOptions options = Quiet(method);
@@ -219,7 +227,7 @@ TEST_F(MethodOptions, AShortLastGroupIsSaid) {
 
 TEST_F(MethodOptions, BlocksGoTogetherAndLayersNarrowerThanABlockToo) {
   for (const LayerMethod method :
-       {LayerMethod::kObs, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
+       {LayerMethod::kObs, LayerMethod::kAdmm, LayerMethod::kSparseGpt, LayerMethod::kWanda}) {
     student_ = teacher_;
     masks_ = MagnitudeMasks(teacher_, 0.5);
     LayerRepairOptions options = Quiet(method);
@@ -357,7 +365,7 @@ TEST(LayerMethod, NamesAreKnown) {
   EXPECT_EQ(LayerMethodTitle(LayerMethod::kObs), "exact OBS");
   EXPECT_EQ(testing::MessageOf([] { LayerMethodFromName("here", "sparsegpt"); }),
             "here: unknown method \"sparsegpt\"; did you mean \"sparse_gpt\"; known: "
-            "least_squares, obs, sparse_gpt, wanda, statistics");
+            "least_squares, obs, admm, sparse_gpt, wanda, statistics");
 }
 
 }  // namespace

@@ -133,6 +133,57 @@ TEST(ActivationFit, ReportsTheErrorOfTheImagesHeldBack) {
   for (const int64_t i : pruned) EXPECT_EQ(layer.weight[i], 0);
 }
 
+// Of many outputs every eighth is tried first: where these gain, all are fitted, to the same
+// weights as in a layer of few outputs.
+TEST(ActivationFit, ManyOutputsAreTriedOnSomeFirst) {
+  constexpr int64_t kMany = 130;
+  const LinearCase data(kMany, 12, 2400, 7);
+  LayerStatistics statistics = Keeping(kMany, 12);
+  statistics.Add(data.inputs, data.targets);
+  std::vector<int64_t> pruned;
+  for (int64_t i = 0; i < kMany * 12; i += 2) pruned.push_back(i);
+  LayerSolution layer = Solved(statistics, data.weight, Without({kMany, 12}, pruned));
+  const ActivationFit fit = FitBehindActivation(statistics, data.weight, kRelu, {}, layer);
+  EXPECT_EQ(fit.rows, kMany);
+  EXPECT_EQ(fit.tried, kMany);
+  EXPECT_GT(fit.improved, kMany / 8);
+  for (const int64_t first : {0, 7, 121}) {
+    Tensor targets(Shape{2400, 9});
+    for (int64_t n = 0; n < 2400; ++n) {
+      for (int64_t r = 0; r < 9; ++r) targets[n * 9 + r] = data.targets[n * kMany + first + r];
+    }
+    Tensor dense(Shape{9, 12});
+    Mask mask(dense.shape());
+    for (int64_t i = 0; i < dense.size(); ++i) {
+      dense[i] = data.weight[first * 12 + i];
+      mask.Set(i, i % 2 != 0);
+    }
+    LayerStatistics few = Keeping(9, 12);
+    few.Add(data.inputs, targets);
+    LayerSolution part = Solved(few, dense, mask);
+    FitBehindActivation(few, dense, kRelu, {}, part);
+    for (int64_t i = 0; i < dense.size(); ++i) {
+      ASSERT_NEAR(part.weight[i], layer.weight[first * 12 + i], 1e-2) << first << " " << i;
+    }
+  }
+}
+
+TEST(ActivationFit, WhereFewOutputsGainTheOthersStay) {
+  constexpr int64_t kMany = 256;
+  LinearCase data(kMany, 12, 320, 9);
+  // Far inside the range: there is nothing to be gained behind the activation.
+  for (float& y : data.targets.values()) y += 1000;
+  LayerStatistics statistics = Keeping(kMany, 12);
+  statistics.Add(data.inputs, data.targets);
+  const Mask all({kMany, 12});
+  LayerSolution layer = Solved(statistics, data.weight, all);
+  const LayerSolution before = layer;
+  const ActivationFit fit = FitBehindActivation(statistics, data.weight, kRelu, {}, layer);
+  EXPECT_EQ(fit.tried, 32);
+  for (int64_t i = 12; i < 96; ++i) EXPECT_EQ(layer.weight[i], before.weight[i]);  // rows 1 … 7
+  EXPECT_EQ(fit.rows, kMany);
+}
+
 TEST(ActivationFit, AnActivationThatLimitsNothingLeavesLeastSquaresOfItsSamples) {
   const LinearCase data(3, 6, 240, 11);
   LayerStatistics statistics = Keeping(3, 6);

@@ -68,6 +68,13 @@ TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
     EXPECT_NEAR(cholesky.weight[i], gradients.weight[i], 1e-5);
     EXPECT_NEAR(cholesky.weight[i], inverse.weight[i], 1e-6);
   }
+  LeastSquaresOptions from_solution = With(LeastSquaresSolver::kConjugateGradients);
+  from_solution.start = &cholesky.weight;
+  const auto again = SolveLeastSquares(data.statistics, data.weight, mask, from_solution);
+  EXPECT_LT(again.iterations, gradients.iterations / 2);
+  for (int64_t i = 0; i < mask.size(); ++i) {
+    EXPECT_NEAR(cholesky.weight[i], again.weight[i], 1e-5);
+  }
   LeastSquaresOptions short_run = With(LeastSquaresSolver::kConjugateGradients);
   short_run.max_iterations = 2;
   LogCapture log;
