@@ -8,9 +8,9 @@
 #     LEVELS   e.g. 50,60 (percent)
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude
 #              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform
-#              and erk (the same with that allocation), obs, least_squares, sparse_gpt, wanda, statistics
-#              (best by that method), obs_uniform, least_squares_uniform, plain (that with one damping for all
-#              layers, not fitted behind activations), nm (2:4, uniform), polish (best with a
+#              and erk (the same with that allocation), admm, least_squares, sparse_gpt, wanda, statistics
+#              (best by that method), admm_uniform, least_squares_uniform, plain (that with one damping for
+#              all layers, not fitted behind activations), nm (2:4, uniform), polish (best with a
 #              polish behind it); row@256: with so many calibration images; row+N: with at most
 #              N optimiser steps; polish+NxB: of B images each, in bf16 if the processor multiplies it
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
@@ -75,8 +75,8 @@ settings() {
           echo "sparsity.reconstruction.polish.precision=bf16"
         fi
       fi ;;
-    obs | least_squares | sparse_gpt | wanda) echo "sparsity.reconstruction.method=$1" ;;
-    obs_uniform | least_squares_uniform)
+    admm | least_squares | sparse_gpt | wanda) echo "sparsity.reconstruction.method=$1" ;;
+    admm_uniform | least_squares_uniform)
       echo "sparsity.reconstruction.method=${1%_uniform}"
       echo 'sparsity.allocation={type: Uniform}' ;;
     statistics) echo 'sparsity.reconstruction={method: statistics, memory_limit: 2000}' ;;
@@ -111,7 +111,7 @@ for row in "$@"; do
   [[ -d $folder ]] && resume=(--resume)
   # The curves that the recipe measures on 1000 images serve every row with that allocation.
   curves=$output/$network/sensitivity.csv
-  if [[ -f $curves && $name =~ ^(best|polish|obs|least_squares|sparse_gpt|wanda|statistics)$ ]]; then
+  if [[ -f $curves && $name =~ ^(best|polish|admm|least_squares|sparse_gpt|wanda|statistics)$ ]]; then
     arguments+=(--set "sparsity.allocation.curves_file=$curves")
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \

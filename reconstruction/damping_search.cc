@@ -67,7 +67,7 @@ class Trials {
     obs.max_operations = options.obs_operations;
     // What the whole layer will be solved by.
     if (options.method == LayerMethod::kObs && !ObsObstacle(statistics, obs).empty()) {
-      options_.method = LayerMethod::kSparseGpt;
+      options_.method = LayerMethod::kAdmm;
     }
   }
 

@@ -44,11 +44,11 @@ void AddRemark(const std::string& sentence, std::string& remark) {
   remark += sentence;
 }
 
-LeastSquaresOptions Solving(const LayerRepairOptions& chosen) {
+LayerSolution LeastSquares(const LayerStatistics& statistics, const Tensor& dense, const Mask& mask,
+                           double damping) {
   LeastSquaresOptions options;
-  options.damping = chosen.damping;
-  options.tolerance = chosen.tolerance;
-  return options;
+  options.damping = damping;
+  return SolveLeastSquares(statistics, dense, mask, options);
 }
 
 LayerSolution Admm(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
@@ -58,7 +58,7 @@ LayerSolution Admm(const LayerStatistics& statistics, const Tensor& dense, doubl
   options.pattern = chosen.pattern;
   options.scale_rows = chosen.scale_rows;
   options.iterations = chosen.admm_iterations;
-  options.least_squares = Solving(chosen);
+  options.least_squares.damping = chosen.damping;
   return PruneAdmm(statistics, dense, options);
 }
 
@@ -69,7 +69,7 @@ LayerSolution SparseGpt(const LayerStatistics& statistics, const Tensor& dense, 
   options.pattern = chosen.pattern;
   options.scale_rows = chosen.scale_rows;
   options.refit = true;
-  options.least_squares = Solving(chosen);
+  options.least_squares.damping = chosen.damping;
   return PruneSparseGpt(statistics, dense, options);
 }
 
@@ -79,7 +79,7 @@ LayerSolution Wanda(const LayerStatistics& statistics, const Tensor& dense, doub
   options.sparsity = sparsity;
   options.pattern = chosen.pattern;
   options.refit = true;
-  options.least_squares = Solving(chosen);
+  options.least_squares.damping = chosen.damping;
   return PruneWanda(statistics, dense, options);
 }
 
@@ -93,9 +93,9 @@ LayerSolution Obs(const LayerStatistics& statistics, const Tensor& dense, double
   options.max_operations = chosen.obs_operations;
   const std::string obstacle = ObsObstacle(statistics, options);
   if (obstacle.empty()) return PruneObs(statistics, dense, options);
-  AddRemark(fmt::format("SparseGPT instead: {}", obstacle), remark);
-  Warn("{}: {}", statistics.layer_name(), remark);
-  return SparseGpt(statistics, dense, sparsity, chosen);
+  AddRemark(fmt::format("ADMM instead: {}", obstacle), remark);
+  Note("{}: {}", statistics.layer_name(), remark);
+  return Admm(statistics, dense, sparsity, chosen);
 }
 
 // N:M groups run over input channels; some may have no whole group.
@@ -113,7 +113,7 @@ void RemarkOnShortGroups(const LayerStatistics& statistics, const PrunePattern& 
 
 LayerSolution Choose(const LayerStatistics& statistics, const Tensor& dense, const Mask& mask,
                      const LayerRepairOptions& options, std::string& remark) {
-  if (mask.CountPruned() == 0) return SolveLeastSquares(statistics, dense, mask, Solving(options));
+  if (mask.CountPruned() == 0) return LeastSquares(statistics, dense, mask, options.damping);
   RemarkOnShortGroups(statistics, options.pattern, remark);
   switch (options.method) {
     case LayerMethod::kObs:
@@ -128,7 +128,7 @@ LayerSolution Choose(const LayerStatistics& statistics, const Tensor& dense, con
     case LayerMethod::kStatistics:
       break;
   }
-  return SolveLeastSquares(statistics, dense, mask, Solving(options));
+  return LeastSquares(statistics, dense, mask, options.damping);
 }
 
 void RemarkOnCorrection(const CorrectionCounts& counts, const CorrectionOptions& options,

@@ -45,10 +45,9 @@ struct LayerRepairOptions {
   bool statistics_correction = false;
   /// Then fits weights to what Relu or Clip behind a layer lets through (activation_fit.h).
   bool activation_aware = false;
-  /// A layer that needs more goes to SparseGPT instead of exact OBS.
-  double obs_operations = 6e12;
-  int admm_iterations = 0;  // AdmmOptions::iterations
-  double tolerance = 1e-5;  // of least squares by conjugate gradients
+  /// A layer that needs more goes to ADMM instead of exact OBS: some seconds' work.
+  double obs_operations = 2e11;
+  int admm_iterations = 0;  // of admm: AdmmOptions::iterations
 };
 
 /// What a layer becomes. `dense` is the teacher's weight, `given` the student's, `mask` the

@@ -229,8 +229,8 @@ class LayerRepair {
     if (!options_.activation_aware) return;
     Note(
         "{}: {} of {} layers are read by Relu or Clip alone and were fitted behind it; on the "
-        "images held back the error there is {:.1f} % lower on the mean, {} of {} outputs took the "
-        "fit{}",
+        "images held back the error of the outputs tried is {:.1f} % lower on the mean, {} of {} "
+        "outputs took the fit{}",
         Title(), fitted_, work_.size(), fitted_ > 0 ? 100 * gain_ / fitted_ : 0, improved_, rows_,
         tried_ < rows_
             ? fmt::format(" ({} were not tried, as few like them gained)", rows_ - tried_)

@@ -157,14 +157,6 @@ class Measurement {
     return options_.damping_search &&
            LayerObstacle(graph_, layer, limit_, /*searches=*/true).empty();
   }
-  LayerRepairOptions SolvingOptions() const {
-    LayerRepairOptions options;
-    options.method = options_.method == LayerMethod::kObs ? LayerMethod::kAdmm : options_.method;
-    options.pattern = options_.pattern;
-    options.damping = options_.damping;
-    options.damping_search = options_.damping_search;
-    return options;
-  }
   LayerStatistics Gather(const Work& work);
   void RunTrials(const Work& work, std::vector<Trial>& trials);
   CutValues Fetch(const Work& work, const LayerRunner& runner, int64_t k, const Tensor* images);
@@ -215,7 +207,6 @@ void Measurement::Announce() const {
     units += cost_.Trials(*work.layer);
   }
   const int64_t images = std::min(images_.size(), measured_batches_ * batch_);
-  const std::string_view method = LayerMethodTitle(SolvingOptions().method);
   const int64_t kept = options_.repair ? UsableImages() : images;
   Note(
       "{}: {} layers, each alone at {} %, by {}; {} on {} images; {}; kept activations take up to "
@@ -223,8 +214,8 @@ void Measurement::Announce() const {
       options_.progress, work_.size(), fmt::join(levels, ", "), task_.generator.type(),
       options_.loss == OutputLossKind::kKl ? "KL divergence" : "squared error", images,
       !options_.repair   ? "weights masked only"
-      : SolvedFrom() > 0 ? fmt::format("{} on the {} others", method, kept - images)
-                         : fmt::format("{} on {} images, these among them", method, kept),
+      : SolvedFrom() > 0 ? fmt::format("least squares on the {} others", kept - images)
+                         : fmt::format("least squares on {} images, these among them", kept),
       FormatBytes(bytes * kept), units / std::max(1e-30, cost_.Network()));
   if (behind == 0) return;
   Warn(
@@ -264,7 +255,7 @@ SensitivityCurve Measurement::MeasureLayer(const Work& work) {
   if (work.obstacle.empty()) {
     const LayerStatistics statistics = Gather(work);
     const auto start = Clock::now();
-    SolveTrials(statistics, weight, SolvingOptions(), trials);
+    SolveTrials(statistics, weight, options_.damping, options_.damping_search, trials);
     seconds_.solve += SecondsSince(start);
     Advance(cost_.Solving(layer));
   } else if (options_.repair) {

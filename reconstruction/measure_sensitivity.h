@@ -4,7 +4,7 @@
 // The rest of the network stays dense, so one walk serves all layers: the dense activations
 // before the layer are kept, the layer is computed with its new weights and the part of the
 // network behind it from there. The new weights are those that repair would find with nothing
-// else pruned, from the dense network's own statistics.
+// else pruned: masked least squares from the dense network's own statistics.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "reconstruction/layer_method.h"
 #include "reconstruction/layer_runner.h"
 #include "reconstruction/output_loss.h"
 #include "sparsity/allocation/sensitivity.h"
@@ -41,13 +40,9 @@ struct SensitivityOptions {
   std::vector<double> levels = {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};  // increasing
   int64_t images = 256;  // that the loss is measured on, drawn at random; all if there are fewer
   OutputLossKind loss = OutputLossKind::kKl;
-  /// Repair, on the images that the loss is not measured on if these fill at least as many
+  /// Least squares, on the images that the loss is not measured on if these fill at least as many
   /// batches, else on all; false: masked weights.
   bool repair = true;
-  /// How: kLeastSquares on the generator's masks; any other method with masks of its own at the
-  /// generator's sparsities, where exact OBS is replaced by ADMM, which is as good and quicker.
-  LayerMethod method = LayerMethod::kLeastSquares;
-  PrunePattern pattern;  // of masks of its own
   double damping = 0.01;
   bool damping_search = false;  // for each layer and level (damping_search.h)
   int64_t max_positions = 100;

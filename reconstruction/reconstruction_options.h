@@ -38,7 +38,7 @@ struct PolishOptions {
 /// `reconstruction:`; the published keys and their published defaults, and ours.
 struct ReconstructionOptions {
   // adam (published) by units; or layer by layer in one step each: least_squares, obs,
-  // sparse_gpt, wanda, statistics
+  // admm, sparse_gpt, wanda, statistics
   std::string method = "adam";
 
   // method: adam (unit_repair.h)

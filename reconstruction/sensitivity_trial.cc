@@ -1,9 +1,9 @@
 #include "reconstruction/sensitivity_trial.h"
 
-#include <string>
 #include <utility>
 
 #include "reconstruction/damping_search.h"
+#include "reconstruction/second_order/least_squares.h"
 #include "sparsity/base/interrupt.h"
 
 namespace sparsify {
@@ -24,18 +24,21 @@ std::vector<Trial> MakeTrials(const Tensor& weight, const MaskContext& context,
   return trials;
 }
 
-void SolveTrials(const LayerStatistics& statistics, const Tensor& weight,
-                 const LayerRepairOptions& options, std::vector<Trial>& trials) {
-  LayerRepairOptions solving = options;
-  solving.tolerance = 1e-3;
-  std::string remark;
+void SolveTrials(const LayerStatistics& statistics, const Tensor& weight, double damping,
+                 bool search, std::vector<Trial>& trials) {
+  constexpr double kTolerance = 1e-3;
+  LeastSquaresOptions solving;
+  solving.damping = damping;
+  solving.tolerance = kTolerance;
+  LayerRepairOptions searched;
+  searched.damping = damping;
   for (Trial& trial : trials) {
     ThrowIfInterrupted();
-    if (options.damping_search) {
-      solving.damping = SearchDamping(statistics, weight, trial.mask, solving).damping;
+    if (search) {
+      searched.damping = SearchDamping(statistics, weight, trial.mask, searched).damping;
+      solving.damping = searched.damping;
     }
-    LayerSolution solution = SolveByMethod(statistics, weight, weight, trial.mask, solving, remark);
-    trial.mask = std::move(solution.mask);
+    LayerSolution solution = SolveLeastSquares(statistics, weight, trial.mask, solving);
     trial.weight = std::move(solution.weight);
     trial.bias = std::move(solution.bias);
   }

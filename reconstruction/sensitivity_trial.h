@@ -5,7 +5,6 @@
 #include <optional>
 #include <vector>
 
-#include "reconstruction/layer_method.h"
 #include "reconstruction/output_loss.h"
 #include "reconstruction/second_order/statistics.h"
 #include "sparsity/mask/mask_generator.h"
@@ -27,12 +26,11 @@ std::vector<Trial> MakeTrials(const Tensor& weight, const MaskContext& context,
                               const MaskGenerator& generator, const std::vector<double>& levels,
                               OutputLossKind loss);
 
-/// Replaces the weights by those of options.method, which come with a bias: least squares on each
-/// trial's mask, or masks of its own of the same sparsity. A curve needs no exact weights: the
-/// tolerance of least squares is looser than repair's, which saves most iterations. With
-/// damping_search a trial's damping is searched from the one before, where the statistics hold
-/// images back (SearchDamping). Polls for Ctrl-C.
-void SolveTrials(const LayerStatistics& statistics, const Tensor& weight,
-                 const LayerRepairOptions& options, std::vector<Trial>& trials);
+/// Replaces the weights by the least-squares ones on each trial's mask, which come with a bias.
+/// A curve needs no exact weights: the tolerance is looser than repair's, which saves most
+/// iterations. With `search` a trial's damping is searched from the one before, where the
+/// statistics hold images back (SearchDamping). Polls for Ctrl-C.
+void SolveTrials(const LayerStatistics& statistics, const Tensor& weight, double damping,
+                 bool search, std::vector<Trial>& trials);
 
 }  // namespace sparsify

@@ -310,7 +310,6 @@ ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tenso
   const int64_t columns = statistics.columns();
   for (int64_t group = 0; group < statistics.groups(); ++group) {
     const int64_t first = group * rows;
-    result.rows += rows;
     FloatRows stored(layer.weight.data() + first * columns, rows, columns);
     Eigen::Map<FloatVector> stored_bias(layer.bias.data() + first, rows);
     FloatMatrix given =
@@ -323,6 +322,7 @@ ActivationFit FitBehindActivation(const LayerStatistics& statistics, const Tenso
       result.obstacle = obstacle;
       continue;
     }
+    result.rows += rows;
     RowsOfGroup outputs(fit, stored, stored_bias, result);
     const auto [some, others] = SomeFirst(rows);
     const int64_t gained = outputs.Fit(some);

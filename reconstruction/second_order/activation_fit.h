@@ -27,7 +27,7 @@ struct ActivationFitOptions {
 };
 
 struct ActivationFit {
-  int64_t rows = 0;
+  int64_t rows = 0;  // of groups without an obstacle
   int64_t tried = 0;
   int64_t improved = 0;  // rows that took their new weights
   /// Σ over the rows tried of E[(r(s) − r(y))²] on the samples held back, r the activation.
@@ -39,7 +39,7 @@ struct ActivationFit {
 /// Fits the rows of `layer` on its mask; `dense` is the teacher's weight. A row takes its new
 /// weights and bias if they lower its error on the samples held back. In a group of 128 rows or
 /// more every eighth is tried first, and where fewer than one in eight of these gains, the others
-/// stay as they are. Without such samples (fewer
+/// stay as they are. Without samples held back (fewer
 /// than eight images, or StatisticsOptions::kept_positions = 0) nothing changes. Sets layer.weight,
 /// layer.bias and layer.loss. Polls for Ctrl-C. Throws Error naming the layer on shapes that
 /// differ or a NaN.

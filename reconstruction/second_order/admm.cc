@@ -1,8 +1,13 @@
 #include "reconstruction/second_order/admm.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/interrupt.h"
@@ -34,25 +39,23 @@ class Group {
     split_ = (row.asDiagonal() * problem.given * root.asDiagonal()).cast<float>();
   }
 
-  /// Factors H + ρI. As its diagonal is 1 + ρ, only rounding can make that fail, and where it
-  /// does a larger ρ is taken.
-  bool Factor(double& penalty) {
-    for (; penalty <= kMostPenalty; penalty *= 2) {
-      factor_ = hessian_;
-      factor_.diagonal().array() += static_cast<float>(penalty);
-      if (FactorCholesky(factor_)) return true;
-    }
-    return false;
+  /// Factors H + ρI. False when rounding has eaten a ρ that is small beside H's entries.
+  bool Factor(double penalty) {
+    factor_ = hessian_;
+    factor_.diagonal().array() += static_cast<float>(penalty);
+    return FactorCholesky(factor_);
   }
 
-  /// The weights that minimise J + ρ|w − copy + multipliers|², and with them the next split.
-  void Step(double penalty, double before) {
+  /// The weights that minimise J + ρ|w − copy + multipliers|², and with them the next split. False
+  /// when that leaves the range of floats.
+  bool Step(double penalty, double before) {
     const auto rho = static_cast<float>(penalty);
     const auto rescaled = static_cast<float>(before / penalty);  // multipliers over the new ρ
     weights_ = target_;
     weights_.array() += rho * (keep_ != 0).select(split_.array(), -rescaled * split_.array());
     SolveCholesky(factor_, weights_);
     split_ = (keep_ != 0).select(weights_.array(), weights_.array() + rescaled * split_.array());
+    return split_.allFinite();
   }
 
   const FloatMatrix& split() const { return split_; }
@@ -63,8 +66,6 @@ class Group {
   KeepMatrix& keep() { return keep_; }
 
  private:
-  static constexpr double kMostPenalty = 1e3;
-
   FloatMatrix hessian_, target_, split_, weights_, factor_;
   KeepMatrix keep_;
   Eigen::VectorXf row_, column_;  // scales of target_, as of H's rows
@@ -149,16 +150,23 @@ class Selection {
   }
 
   void ChooseInSets(Group& group) {
-    std::vector<double> scores;
-    for (int64_t row = 0; row < rows_; ++row) {
+    std::atomic<bool> changed = false;
+    ParallelFor(rows_, [&](int64_t row) {
+      std::vector<std::pair<float, int64_t>> order;  // of equal ones the first column goes
       for (const ColumnSet& set : sets_) {
-        scores.clear();
-        for (const int64_t c : set) scores.push_back(std::abs(group.split()(row, c)));
-        const int64_t count = std::max<int64_t>(0, std::ssize(set) - options_.pattern.n);
-        const std::vector<bool> pruned = SmallestScores(scores, count);
-        for (size_t i = 0; i < set.size(); ++i) Set(group.keep(), row, {set[i]}, !pruned[i]);
+        order.clear();
+        for (const int64_t c : set) order.emplace_back(std::abs(group.split()(row, c)), c);
+        std::sort(order.begin(), order.end());
+        const int64_t pruned = std::max<int64_t>(0, std::ssize(set) - options_.pattern.n);
+        for (int64_t i = 0; i < std::ssize(order); ++i) {
+          uint8_t& keep = group.keep()(row, order[At(i)].second);
+          const uint8_t value = i < pruned ? 0 : 1;
+          if (keep != value) changed = true;
+          keep = value;
+        }
       }
-    }
+    });
+    if (changed) changed_ = true;
   }
 
   const AdmmOptions& options_;
@@ -187,6 +195,26 @@ int Iterations(const LayerStatistics& statistics, const AdmmOptions& options) {
   return static_cast<int>(std::clamp(kOperations / each, 40.0, 160.0));
 }
 
+// One ρ for all groups; it is raised where a factorisation fails.
+void Factor(const LayerStatistics& statistics, std::vector<Group>& groups, double& penalty) {
+  constexpr int kMostRaises = 30;
+  const double wanted = penalty;
+  for (int raises = 0; raises <= kMostRaises; ++raises, penalty *= 2) {
+    const bool good = std::all_of(groups.begin(), groups.end(),
+                                  [&](Group& group) { return group.Factor(penalty); });
+    if (!good) continue;
+    if (raises > 0) {
+      Warn("{}: ADMM: no Cholesky factor with a penalty of {:g}; raised to {:g}",
+           statistics.layer_name(), wanted, penalty);
+    }
+    return;
+  }
+  Fail(statistics.layer_name(),
+       "ADMM: no Cholesky factor even with a penalty of {:g}; check the "
+       "calibration images",
+       penalty);
+}
+
 void FindMasks(const LayerStatistics& statistics, const AdmmOptions& options,
                std::vector<Group>& groups) {
   Selection selection(statistics, options);
@@ -196,27 +224,25 @@ void FindMasks(const LayerStatistics& statistics, const AdmmOptions& options,
                                  static_cast<double>(uses) / iterations);
   double penalty = options.first_penalty;
   double before = penalty;
+  int done = 0;
   int settled = 0;
-  for (int i = 0; i < iterations && settled < kSettled; ++i) {
+  for (; done < iterations && settled < kSettled; ++done) {
     ThrowIfInterrupted();
-    const double wanted = penalty;
+    if (done % uses == 0) {
+      if (done > 0) penalty *= growth;
+      Factor(statistics, groups, penalty);
+    }
     for (Group& group : groups) {
-      if (i % uses == 0 && !group.Factor(penalty)) {
+      if (!group.Step(penalty, before)) {
         Fail(statistics.layer_name(),
-             "no Cholesky factor even with a penalty of {:g}; check the "
-             "calibration images",
-             penalty);
+             "ADMM left the range of floats; check the calibration images");
       }
     }
-    if (penalty > wanted) {
-      // The groups before were factored with another.
-      for (Group& group : groups) group.Factor(penalty);
-    }
-    for (Group& group : groups) group.Step(penalty, before);
     before = penalty;
     settled = selection.Choose(groups) ? 0 : settled + 1;
-    if ((i + 1) % uses == 0) penalty *= growth;
   }
+  Verbose("{}: ADMM: {} of {} iterations; the masks {}", statistics.layer_name(), done, iterations,
+          settled == 0 ? "still changed in the last" : fmt::format("stood still for {}", settled));
 }
 
 }  // namespace
@@ -237,6 +263,7 @@ LayerSolution PruneAdmm(const LayerStatistics& statistics, const Tensor& weight,
   Tensor start(weight.shape());
   {
     std::vector<Group> groups;
+    groups.reserve(static_cast<size_t>(statistics.groups()));
     for (int64_t g = 0; g < statistics.groups(); ++g) {
       groups.emplace_back(MakeGroupProblem(statistics, weight, g, damping), options.scale_rows);
     }

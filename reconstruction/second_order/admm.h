@@ -4,11 +4,13 @@
 // "Distributed Optimization and Statistical Learning via the Alternating Direction Method of
 // Multipliers", 2011, §9.1.
 //
+// Unlike there, ρ grows by a fixed schedule, and systems are solved by Cholesky factors.
+//
 // Weights that minimise J (layer_problem.h) and their sparse copies are pulled together by a
 // penalty ρ that grows geometrically; inputs are scaled to variance 1 first (H's diagonal), so
 // that the same penalties suit every layer. Where exact OBS decides weight by weight and never
-// takes back, all rows change their minds together until they settle. The final weights are the
-// least-squares solution on the mask found. Cost: 40 to 160 solutions of H + ρI for all rows, 2 ·
+// takes back, all rows change their minds together while ρ is small. The final weights are the
+// least-squares solution on the mask found. Cost: up to 160 solutions of H + ρI for all rows, 2 ·
 // rows · columns² operations each, in float; with many more columns than rows the factors
 // (⅓ · columns³) are kept for several.
 #pragma once

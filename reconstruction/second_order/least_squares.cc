@@ -224,6 +224,7 @@ LayerSolution SolveLeastSquares(const LayerStatistics& statistics, const Tensor&
     Fail(statistics.layer_name(), "tolerance {} and max_iterations {} must be positive",
          options.tolerance, options.max_iterations);
   }
+  if (options.start != nullptr) CheckGiven(statistics, *options.start, options.damping);
   LayerSolution layer =
       SolveLayer(statistics, weight, options.damping,
                  [&](int64_t group, GroupProblem& problem, GroupSolution& solution) {

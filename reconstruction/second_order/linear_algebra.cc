@@ -28,17 +28,21 @@ class OneThread {
   int threads_;
 };
 
-template <class M>
-void ClearUpper(M& a) {
+template <class M, class Potrf>
+bool Factor(M& a, const Potrf& potrf) {
+  if (a.size() == 0) return true;
+  const OneThread one_thread;
+  if (potrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) return false;
   for (int64_t i = 0; i < a.rows(); ++i) {
     for (int64_t j = i + 1; j < a.cols(); ++j) a(i, j) = 0;
   }
+  return a.allFinite();
 }
 
 }  // namespace
 
 void MirrorLower(Matrix& a) {
-  constexpr int64_t kTile = 64;  // both of a pair fit into the first-level cache
+  constexpr int64_t kTile = 32;  // both of a pair fit into the first-level cache
   const int64_t n = a.rows();
   for (int64_t top = 0; top < n; top += kTile) {
     for (int64_t left = top; left < n; left += kTile) {
@@ -80,25 +84,8 @@ void SubtractGram(const Matrix& rows, int64_t count, int64_t n, Matrix& a) {
               Int(rows.cols()), 1.0, a.data(), Int(a.cols()));
 }
 
-bool FactorCholesky(Matrix& a) {
-  if (a.size() == 0) return true;
-  const OneThread one_thread;
-  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
-    return false;
-  }
-  ClearUpper(a);
-  return a.allFinite();
-}
-
-bool FactorCholesky(FloatMatrix& a) {
-  if (a.size() == 0) return true;
-  const OneThread one_thread;
-  if (LAPACKE_spotrf(LAPACK_COL_MAJOR, kLower, Int(a.rows()), a.data(), Int(a.rows())) != 0) {
-    return false;
-  }
-  ClearUpper(a);
-  return a.allFinite();
-}
+bool FactorCholesky(Matrix& a) { return Factor(a, LAPACKE_dpotrf); }
+bool FactorCholesky(FloatMatrix& a) { return Factor(a, LAPACKE_spotrf); }
 
 void SolveCholesky(const Matrix& factor, Matrix& rows) {
   if (rows.size() == 0) return;
@@ -109,13 +96,15 @@ void SolveCholesky(const Matrix& factor, Matrix& rows) {
 
 void SolveCholesky(const FloatMatrix& factor, FloatMatrix& rows) {
   if (rows.size() == 0) return;
-  constexpr int64_t kPart = 1 << 20;  // operations that are worth a thread
-  const int64_t parts =
-      std::min<int64_t>({Threads(), rows.rows(), 1 + rows.size() * rows.cols() / kPart});
+  // The same parts whatever the threads, as the rounding depends on them.
+  constexpr int64_t kPart = 1 << 24;  // operations that are worth a thread
+  constexpr int64_t kLeast = 64;      // rows that are worth reading the factor
+  const int64_t each = std::max(kLeast, kPart / (rows.cols() * rows.cols()));
+  const int64_t parts = (rows.rows() + each - 1) / each;
   ParallelFor(parts, [&](int64_t part) {
     const OneThread one_thread;
-    const int64_t first = part * rows.rows() / parts;
-    const int64_t count = (part + 1) * rows.rows() / parts - first;
+    const int64_t first = part * each;
+    const int64_t count = std::min(each, rows.rows() - first);
     LAPACKE_spotrs(LAPACK_COL_MAJOR, kLower, Int(factor.rows()), Int(count), factor.data(),
                    Int(factor.rows()), rows.row(first).data(), Int(rows.cols()));
   });

@@ -34,7 +34,7 @@ bool FactorCholesky(Matrix& a);
 bool FactorCholesky(FloatMatrix& a);
 
 /// Solves L·Lᵀ·x = b in place for every row x of `rows`, given L of FactorCholesky; rows in float
-/// are shared out to Threads() threads.
+/// are shared out to Threads() threads, with the same result whatever their number.
 void SolveCholesky(const Matrix& factor, Matrix& rows);
 void SolveCholesky(const FloatMatrix& factor, FloatMatrix& rows);
 

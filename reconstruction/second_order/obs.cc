@@ -101,7 +101,7 @@ ObsTraces TraceObs(const LayerStatistics& statistics, const Tensor& weight,
   const std::string obstacle = ObsObstacle(statistics, options);
   if (!obstacle.empty()) {
     Fail(statistics.layer_name(),
-         "{}; use SparseGPT for this layer or raise max_operations or max_bytes", obstacle);
+         "{}; use ADMM for this layer or raise max_operations or max_bytes", obstacle);
   }
   const int64_t band_rows = options.pattern.RowsTogether();
   const int64_t bands = BandsOfGroup(statistics, band_rows);

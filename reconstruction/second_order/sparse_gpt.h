@@ -21,7 +21,7 @@ struct SparseGptOptions {
   bool scale_rows = false;
   /// Only the mask: the kept weights are returned as given.
   bool score_only = false;
-  /// Least squares on the mask found instead of the sweep's weights.
+  /// Least squares on the mask found instead of the sweep's weights, which it begins from.
   bool refit = false;
   LeastSquaresOptions least_squares;  // damping of the sweep too
   /// Sweeps with this mask instead of choosing one. Not owned.

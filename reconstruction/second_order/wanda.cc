@@ -61,7 +61,7 @@ LayerSolution PruneWanda(const LayerStatistics& statistics, const Tensor& weight
           PruneSets(scores, sets, options.pattern.RowsTogether(), options.sparsity, now,
                     solution.keep);
         }
-        solution.weights = problem.given;
+        if (!options.refit) solution.weights = problem.given;
         if (options.refit && !SolveOnSupport(problem, options.least_squares, solution)) {
           return false;
         }

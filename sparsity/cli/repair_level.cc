@@ -43,6 +43,23 @@ PrunePattern PatternOf(const MaskGeneratorOptions& masks) {
   return pattern;
 }
 
+/// The method apart where it is Adam, which is none of these.
+LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
+  const ReconstructionOptions& chosen = *sparsity.reconstruction;
+  LayerRepairOptions options;
+  if (!chosen.IsAdam()) {
+    options.method = LayerMethodFromName("reconstruction.method", chosen.method);
+  }
+  options.pattern = PatternOf(sparsity.mask_generator);
+  options.damping = chosen.damping;
+  options.damping_search = chosen.damping_search && chosen.SolvesForWeights();
+  options.max_positions = chosen.max_positions;
+  options.memory_limit_mb = chosen.memory_limit;
+  options.statistics_correction = chosen.statistics_correction;
+  options.activation_aware = chosen.activation_aware && chosen.SolvesForWeights();
+  return options;
+}
+
 /// A mask made anew from the weights while they change (mask_is_static: False).
 std::function<Mask(const std::string&, const Tensor&)> MaskMaker(
     const RepairTask& task, std::shared_ptr<const MaskGenerator> generator) {
@@ -237,22 +254,6 @@ class LevelRepair {
 };
 
 }  // namespace
-
-LayerRepairOptions LayerOptions(const SparsityOptions& sparsity) {
-  const ReconstructionOptions& chosen = *sparsity.reconstruction;
-  LayerRepairOptions options;
-  if (!chosen.IsAdam()) {
-    options.method = LayerMethodFromName("reconstruction.method", chosen.method);
-  }
-  options.pattern = PatternOf(sparsity.mask_generator);
-  options.damping = chosen.damping;
-  options.damping_search = chosen.damping_search && chosen.SolvesForWeights();
-  options.max_positions = chosen.max_positions;
-  options.memory_limit_mb = chosen.memory_limit;
-  options.statistics_correction = chosen.statistics_correction;
-  options.activation_aware = chosen.activation_aware && chosen.SolvesForWeights();
-  return options;
-}
 
 std::vector<RepairedUnit> RepairLevel(const PreparedRun& run, size_t level, const Graph& teacher,
                                       Checkpoint& student, PartialState state,

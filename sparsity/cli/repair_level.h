@@ -4,17 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "reconstruction/layer_method.h"
 #include "reconstruction/repair.h"
 #include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/phase_clock.h"
 #include "sparsity/cli/prepare.h"
 
 namespace sparsify {
-
-/// How layers are repaired one by one: the method, apart from Adam, which is none of these, and
-/// the pattern of the masks that it chooses. There must be a reconstruction.
-LayerRepairOptions LayerOptions(const SparsityOptions& sparsity);
 
 /// Repairs `student.graph` towards `teacher`; its masks are baked in, and replaced where the method
 /// chooses them. Work goes on behind `state` (PartialLevel), and its

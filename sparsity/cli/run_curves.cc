@@ -9,7 +9,6 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/cli/network.h"
-#include "sparsity/cli/repair_level.h"
 #include "sparsity/executor/plan.h"
 
 namespace sparsify {
@@ -67,13 +66,10 @@ SensitivityOptions OptionsOf(const PreparedRun& run) {
     return options;
   }
   const ReconstructionOptions& repair = *run.config.sparsity.reconstruction;
-  const LayerRepairOptions layer = LayerOptions(run.config.sparsity);
-  if (repair.ChoosesMasks()) options.method = layer.method;
-  options.pattern = layer.pattern;
-  options.damping = layer.damping;
-  options.damping_search = layer.damping_search;
-  options.max_positions = layer.max_positions;
-  options.memory_limit_mb = layer.memory_limit_mb;
+  options.damping = repair.damping;
+  options.damping_search = repair.damping_search && repair.SolvesForWeights();
+  options.max_positions = repair.max_positions;
+  options.memory_limit_mb = repair.memory_limit;
   return options;
 }
 

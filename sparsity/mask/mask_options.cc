@@ -43,8 +43,8 @@ std::unique_ptr<MaskGenerator> MakePlain(const MaskGeneratorOptions&) {
 using Options = MaskGeneratorOptions;
 
 constexpr std::string_view kCalibration =
-    "it needs activations while masks are made; reconstruction.method: wanda and obs choose masks "
-    "so";
+    "it needs activations while masks are made; reconstruction.method: wanda, obs and admm "
+    "choose masks so";
 constexpr std::string_view kStr =
     "it learns its mask in training; scheduler.type: STRScheduler does";
 constexpr std::string_view kProbMask =

@@ -162,14 +162,14 @@ TEST(DampingSearch, EveryMethodThatSolvesIsTried) {
 }
 
 // A layer too large for exact OBS is tried as it will be solved.
-TEST(DampingSearch, FallsBackToSparseGptAsTheLayerDoes) {
+TEST(DampingSearch, FallsBackToAdmmAsTheLayerDoes) {
   const Case data(48);
   LayerRepairOptions options = Quiet(LayerMethod::kObs);
   options.damping = 0.1;
   options.obs_operations = 1;
   const LogCapture log;
   const DampingChoice choice = SearchDamping(data.statistics, data.dense, data.mask, options);
-  const DampingChoice swept = data.Search(0.1, LayerMethod::kSparseGpt);
+  const DampingChoice swept = data.Search(0.1, LayerMethod::kAdmm);
   ASSERT_EQ(choice.trials.size(), swept.trials.size());
   for (size_t k = 0; k < swept.trials.size(); ++k) {
     EXPECT_EQ(choice.trials[k].loss, swept.trials[k].loss);

@@ -167,7 +167,7 @@ TEST_P(RepairOf, FitsBehindActivationsWhereAsked) {
   // Stem and first layer of the block; expansion and the squeeze, as HardSwish is no limit.
   EXPECT_TRUE(log_.Contains(fmt::format(
       "repair: 2 of {} layers are read by Relu or Clip alone and were fitted behind it; "
-      "on the images held back the error there is ",
+      "on the images held back the error of the outputs tried is ",
       layers_.size())));
   EXPECT_LT(OutputError(student, teacher_, images_), OutputError(plain, teacher_, images_));
   for (const auto& [name, mask] : masks) {

@@ -260,34 +260,6 @@ TEST_F(Measure, SearchesTheDampingOfEveryLevelWhereAsked) {
   }
 }
 
-// By methods that choose masks with these, of the same sparsities; exact OBS is stood in for.
-TEST_F(Measure, MethodsThatChooseMasksAreJudgedByTheirOwn) {
-  images_ = RandomImages(64, kImage);
-  SensitivityOptions options = Quiet();
-  options.images = 16;
-  options.progress = "sensitivity";
-  const auto given = Run(options);
-  EXPECT_TRUE(log_.Contains("least squares on the 48 others"));
-  options.method = LayerMethod::kAdmm;
-  const auto own = Run(options);
-  EXPECT_TRUE(log_.Contains("ADMM on the 48 others"));
-  options.method = LayerMethod::kObs;
-  const auto stood_in = Run(options);
-  ASSERT_EQ(own.size(), given.size());
-  double sum_given = 0;
-  double sum_own = 0;
-  for (size_t i = 0; i < given.size(); ++i) {
-    EXPECT_EQ(own[i].sparsity, given[i].sparsity);
-    EXPECT_EQ(own[i].loss, stood_in[i].loss);
-    EXPECT_NE(own[i].loss, given[i].loss);
-    for (size_t k = 0; k < given[i].loss.size(); ++k) {
-      sum_given += given[i].loss[k];
-      sum_own += own[i].loss[k];
-    }
-  }
-  EXPECT_LT(sum_own, sum_given);
-}
-
 TEST_F(Measure, SkippedLayersHaveNoCurve) {
   skipped_ = {"because", "", "", "", "because"};
   std::vector<std::string> names;

@@ -75,6 +75,11 @@ TEST(LeastSquares, SolversAgreeOnManyColumnsAndReportConvergence) {
   for (int64_t i = 0; i < mask.size(); ++i) {
     EXPECT_NEAR(cholesky.weight[i], again.weight[i], 1e-5);
   }
+  Tensor wrong({6, 159});
+  from_solution.start = &wrong;
+  EXPECT_EQ(
+      MessageOf([&] { SolveLeastSquares(data.statistics, data.weight, mask, from_solution); }),
+      "fc: weight has shape [6,159], the statistics are for [6,160]");
   LeastSquaresOptions short_run = With(LeastSquaresSolver::kConjugateGradients);
   short_run.max_iterations = 2;
   LogCapture log;

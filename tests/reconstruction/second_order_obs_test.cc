@@ -345,7 +345,7 @@ TEST(Obs, BoundsAndBadInputNameTheLayer) {
   options.max_operations = 1000;
   EXPECT_THAT(MessageOf([&] { PruneObs(data.statistics, data.weight, options); }),
               HasSubstr("fc: exact OBS needs 2.3e+03 operations (4 rows of 12 columns), at most "
-                        "1e+03 are allowed; use SparseGPT"));
+                        "1e+03 are allowed; use ADMM"));
   options = {};
   options.max_bytes = 100;
   EXPECT_THAT(MessageOf([&] { PruneObs(data.statistics, data.weight, options); }),
