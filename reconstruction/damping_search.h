@@ -25,9 +25,9 @@ struct DampingChoice {
 
 /// Tries options.damping first (the nearest in 1e-4 … 10), and then goes up by factors of √10 or
 /// else down, within these bounds, while the loss falls. A trial solves some 64 outputs, evenly
-/// spread over the layer, by the layer's method on seven of eight images and takes the loss from
-/// the eighth. Without images held back (StatisticsOptions::hold_back, or fewer than eight images)
-/// or with constant targets, options.damping stays.
+/// spread over the layer, by the layer's method (ADMM with 40 iterations) on seven of eight images
+/// and takes the loss from the eighth. Without images held back (StatisticsOptions::hold_back, or
+/// fewer than eight images) or with constant targets, options.damping stays.
 DampingChoice SearchDamping(const LayerStatistics& statistics, const Tensor& dense,
                             const Mask& mask, const LayerRepairOptions& options);
 

@@ -51,35 +51,36 @@ LayerSolution LeastSquares(const LayerStatistics& statistics, const Tensor& dens
   return SolveLeastSquares(statistics, dense, mask, options);
 }
 
-LayerSolution Admm(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
-                   const LayerRepairOptions& chosen) {
-  AdmmOptions options;
+// What Admm, SparseGpt and Wanda have in common.
+template <class Options>
+Options OptionsOf(double sparsity, const LayerRepairOptions& chosen) {
+  Options options;
   options.sparsity = sparsity;
   options.pattern = chosen.pattern;
+  options.least_squares.damping = chosen.damping;
+  return options;
+}
+
+LayerSolution Admm(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
+                   const LayerRepairOptions& chosen) {
+  auto options = OptionsOf<AdmmOptions>(sparsity, chosen);
   options.scale_rows = chosen.scale_rows;
   options.iterations = chosen.admm_iterations;
-  options.least_squares.damping = chosen.damping;
   return PruneAdmm(statistics, dense, options);
 }
 
 LayerSolution SparseGpt(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
                         const LayerRepairOptions& chosen) {
-  SparseGptOptions options;
-  options.sparsity = sparsity;
-  options.pattern = chosen.pattern;
+  auto options = OptionsOf<SparseGptOptions>(sparsity, chosen);
   options.scale_rows = chosen.scale_rows;
   options.refit = true;
-  options.least_squares.damping = chosen.damping;
   return PruneSparseGpt(statistics, dense, options);
 }
 
 LayerSolution Wanda(const LayerStatistics& statistics, const Tensor& dense, double sparsity,
                     const LayerRepairOptions& chosen) {
-  WandaOptions options;
-  options.sparsity = sparsity;
-  options.pattern = chosen.pattern;
+  auto options = OptionsOf<WandaOptions>(sparsity, chosen);
   options.refit = true;
-  options.least_squares.damping = chosen.damping;
   return PruneWanda(statistics, dense, options);
 }
 

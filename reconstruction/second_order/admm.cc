@@ -30,9 +30,8 @@ class Group {
     const Vector root = problem.hessian.diagonal().cwiseMax(0).cwiseSqrt();
     const Vector inverse = (root.array() > 0).select(root.array().inverse(), 0).matrix();
     hessian_ = (inverse.asDiagonal() * problem.hessian * inverse.asDiagonal()).cast<float>();
-    const Vector& variance = problem.target_variance;
-    Vector row = Vector::Ones(variance.size());
-    if (scale_rows) row = (variance.array() > 0).select(variance.array().rsqrt(), 1).matrix();
+    const Vector row = problem.target_variance.unaryExpr(
+        [&](double variance) { return std::sqrt(RowWeight(variance, scale_rows)); });
     row_ = row.cast<float>();
     column_ = inverse.cast<float>();
     target_ = (row.asDiagonal() * problem.target * inverse.asDiagonal()).cast<float>();
@@ -210,8 +209,7 @@ void Factor(const LayerStatistics& statistics, std::vector<Group>& groups, doubl
     return;
   }
   Fail(statistics.layer_name(),
-       "ADMM: no Cholesky factor even with a penalty of {:g}; check the "
-       "calibration images",
+       "ADMM: no Cholesky factor even with a penalty of {:g}; check the calibration images",
        penalty);
 }
 

@@ -68,6 +68,10 @@ void CheckSparsity(const LayerStatistics& statistics, double sparsity) {
        sparsity);
 }
 
+double RowWeight(double target_variance, bool scale) {
+  return scale && target_variance > 0 ? 1 / target_variance : 1.0;
+}
+
 GroupProblem MakeGroupProblem(const LayerStatistics& statistics, const Tensor& weight,
                               int64_t group, double damping) {
   return Build(statistics.GroupMoments(group), statistics, weight, group, damping);

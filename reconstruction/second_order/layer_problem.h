@@ -85,6 +85,10 @@ LayerSolution SolveLayer(const LayerStatistics& statistics, const Tensor& weight
 /// The dense optimum of every row, H⁻¹t. False when H is not positive definite.
 bool DenseOptimum(const GroupProblem& problem, Matrix& weights);
 
+/// What a row's loss counts: 1, or with `scale` 1 over the variance of its targets (1 where that is
+/// 0), as folding batch norm gives every row a scale of its own.
+double RowWeight(double target_variance, bool scale);
+
 /// Rows of `group` of a tensor of the weight's shape.
 Matrix GroupRows(const LayerStatistics& statistics, const Tensor& weight, int64_t group);
 

@@ -47,9 +47,7 @@ void TraceBands(const Matrix& inverse, const Matrix& optimum, const ObsTraces& a
 }
 
 double BandWeight(const GroupProblem& problem, int64_t first, int64_t rows, bool scale) {
-  const double variance =
-      problem.target_variance.segment(first, rows).sum() / static_cast<double>(rows);
-  return scale && variance > 0 ? 1 / variance : 1.0;
+  return RowWeight(problem.target_variance.segment(first, rows).mean(), scale);
 }
 
 // How many units of each band go.

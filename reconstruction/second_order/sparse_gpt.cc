@@ -37,7 +37,8 @@ class Sweep {
     const bool fixed = options_.given_mask != nullptr;
     keep_ = fixed ? KeepMatrix(solution.keep(Eigen::all, order_))
                   : KeepMatrix::Ones(weights_.rows(), weights_.cols());
-    SetRowScale();
+    row_scale_ = problem_.target_variance.unaryExpr(
+        [&](double variance) { return RowWeight(variance, options_.scale_rows); });
     for (size_t first = 0; first + 1 < starts_.size();) {
       ThrowIfInterrupted();
       size_t last = first + 1;
@@ -64,14 +65,6 @@ class Sweep {
     if (!InvertSymmetric(inverse) || !FactorCholesky(inverse)) return false;
     upper_ = inverse.transpose();
     return (upper_.diagonal().array() > 0).all();
-  }
-
-  void SetRowScale() {
-    row_scale_ = Vector::Ones(weights_.rows());
-    for (int64_t r = 0; options_.scale_rows && r < weights_.rows(); ++r) {
-      const double variance = problem_.target_variance[r];
-      if (variance > 0) row_scale_[r] = 1 / variance;
-    }
   }
 
   double Score(int64_t row, int64_t column) const {

@@ -61,8 +61,9 @@ LayerSolution PruneWanda(const LayerStatistics& statistics, const Tensor& weight
           PruneSets(scores, sets, options.pattern.RowsTogether(), options.sparsity, now,
                     solution.keep);
         }
-        if (!options.refit) solution.weights = problem.given;
-        if (options.refit && !SolveOnSupport(problem, options.least_squares, solution)) {
+        if (!options.refit) {
+          solution.weights = problem.given;
+        } else if (!SolveOnSupport(problem, options.least_squares, solution)) {
           return false;
         }
         seen = now;

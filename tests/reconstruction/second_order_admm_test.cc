@@ -175,7 +175,7 @@ TEST(Admm, DiagonalHessianMakesItMagnitudeTimesInputDeviation) {
 TEST(Admm, NmKeepsNOfEachMAndBeatsTheLargestOfThem) {
   const LinearCase data(5, 10, 300, 30);
   AdmmOptions options = With(0);  // N:M patterns have their own sparsity
-  options.pattern.kind = PruneKind::kNM;
+  options.pattern = Nm(2, 4);
   const LayerSolution solution = PruneAdmm(data.statistics, data.weight, options);
   Real found = 0, largest = 0;
   for (int64_t row = 0; row < 5; ++row) {
@@ -200,9 +200,7 @@ TEST(Admm, NmKeepsNOfEachMAndBeatsTheLargestOfThem) {
 TEST(Admm, BlocksOfSeveralRowsAreRemovedTogether) {
   const LinearCase data(5, 8, 200, 4);
   AdmmOptions options = With(0.5);
-  options.pattern.kind = PruneKind::kBlock;
-  options.pattern.block_outputs = 2;
-  options.pattern.block_inputs = 3;
+  options.pattern = Block(2, 3);
   const LayerSolution solution = PruneAdmm(data.statistics, data.weight, options);
   int64_t pruned = 0;  // of 3 bands of 3 blocks
   for (int64_t band = 0; band < 3; ++band) {
@@ -237,23 +235,14 @@ TEST(Admm, ScaledRowsSpareRowsThatAreSmall) {
 }
 
 TEST(Admm, GroupsOfAConvolutionShareOneAllocation) {
-  Node node;
-  node.name = "conv";
-  node.type = OpType::kConv;
-  node.attributes.Set("group", int64_t{3});
-  node.attributes.Set("pads", std::vector<int64_t>{1, 1, 1, 1});
-  Layer layer;
-  layer.name = "conv";
-  layer.groups = 3;
-  layer.weight_shape = {3, 1, 3, 3};
-  LayerStatistics statistics(node, layer);
   Tensor targets = RandomTensor({4, 3, 6, 6}, 2);
   Tensor weight = RandomTensor({3, 1, 3, 3}, 3);
   for (int64_t i = 0; i < targets.size(); ++i) {
     if (i / 36 % 3 == 1) targets[i] *= 1e-3F;  // the second group matters least
   }
   for (int64_t i = 9; i < 18; ++i) weight[i] *= 1e-3F;
-  statistics.Add(RandomTensor({4, 3, 6, 6}, 1), targets);
+  const LayerStatistics statistics =
+      DepthwiseStatistics(RandomTensor({4, 3, 6, 6}, 1), targets);
   const LayerSolution solution = PruneAdmm(statistics, weight, With(0.4));
   EXPECT_EQ(solution.mask.CountPruned(), PruneCount(27, 0.4));
   for (int64_t i = 9; i < 18; ++i) EXPECT_FALSE(solution.mask[i]);
@@ -303,8 +292,7 @@ TEST(Admm, BadInputNamesTheLayer) {
   };
   EXPECT_EQ(error(With(101)), "fc: sparsity 101 is outside 0 … 1; give a fraction, not percent");
   AdmmOptions options = With(0.5);
-  options.pattern.kind = PruneKind::kNM;
-  options.pattern.n = 5;
+  options.pattern = Nm(5, 4);
   EXPECT_THAT(error(options), HasSubstr("fc: n = 5 of m = 4 is no N:M pattern"));
   options = With(0.5);
   options.last_penalty = 1e-4;

@@ -16,22 +16,6 @@ using ::testing::HasSubstr;
 
 constexpr double kDamping = 0.01;
 
-PrunePattern Nm(int64_t n, int64_t m) {
-  PrunePattern pattern;
-  pattern.kind = PruneKind::kNM;
-  pattern.n = n;
-  pattern.m = m;
-  return pattern;
-}
-
-PrunePattern Block(int64_t outputs, int64_t inputs) {
-  PrunePattern pattern;
-  pattern.kind = PruneKind::kBlock;
-  pattern.block_outputs = outputs;
-  pattern.block_inputs = inputs;
-  return pattern;
-}
-
 Real LossWithout(const std::vector<NaiveRow>& rows, const std::vector<bool>& keep) {
   Real loss = 0;
   for (const NaiveRow& row : rows) loss += row.Loss(row.Best(keep));
@@ -299,17 +283,8 @@ TEST(Obs, NmKeepsNOfEachMAndIsGreedyWithinThePattern) {
 }
 
 TEST(Obs, GroupsOfAConvolutionShareOneAllocation) {
-  Node node;
-  node.name = "dw";
-  node.type = OpType::kConv;
-  node.attributes.Set("group", int64_t{3});
-  node.attributes.Set("pads", std::vector<int64_t>{1, 1, 1, 1});
-  Layer layer;
-  layer.name = "dw";
-  layer.groups = 3;
-  layer.weight_shape = {3, 1, 3, 3};
-  LayerStatistics statistics(node, layer);
-  statistics.Add(RandomTensor({4, 3, 6, 6}, 1), RandomTensor({4, 3, 6, 6}, 2));
+  const LayerStatistics statistics =
+      DepthwiseStatistics(RandomTensor({4, 3, 6, 6}, 1), RandomTensor({4, 3, 6, 6}, 2));
   ObsOptions options;
   options.sparsity = 0.7;
   const LayerSolution solution = PruneObs(statistics, RandomTensor({3, 1, 3, 3}, 3), options);

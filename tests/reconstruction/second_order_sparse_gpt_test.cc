@@ -62,7 +62,7 @@ TEST(SparseGpt, AGivenMaskGivesTheSequentialSurgeonUpdates) {
 TEST(SparseGpt, NmChoosesWhenTheSweepReachesASet) {
   const LinearCase data(3, 10, 300, 18);
   SparseGptOptions options = Plain(0);
-  options.pattern.kind = PruneKind::kNM;
+  options.pattern = Nm(2, 4);
   options.block_columns = 6;
   const LayerSolution solution = PruneSparseGpt(data.statistics, data.weight, options);
   for (int64_t row = 0; row < 3; ++row) {
@@ -108,16 +108,8 @@ TEST(SparseGpt, CountsAreExactWhateverTheBlock) {
 }
 
 TEST(SparseGpt, CountsAreExactOverAllGroups) {
-  Node node;
-  node.name = "dw";
-  node.type = OpType::kConv;
-  node.attributes.Set("group", int64_t{5});
-  Layer layer;
-  layer.name = "dw";
-  layer.groups = 5;
-  layer.weight_shape = {5, 1, 3, 3};
-  LayerStatistics statistics(node, layer);
-  statistics.Add(RandomTensor({4, 5, 6, 6}, 1), RandomTensor({4, 5, 4, 4}, 2));
+  const LayerStatistics statistics =
+      DepthwiseStatistics(RandomTensor({4, 5, 6, 6}, 1), RandomTensor({4, 5, 6, 6}, 2));
   const Tensor weight = RandomTensor({5, 1, 3, 3}, 3);
   for (const double sparsity : {0.2, 0.5, 0.75}) {
     EXPECT_EQ(PruneSparseGpt(statistics, weight, Plain(sparsity)).mask.CountPruned(),
@@ -150,9 +142,7 @@ TEST(SparseGpt, OneBlockChoosesTheLowestScoresOfAllRows) {
 TEST(SparseGpt, BlocksGoTogether) {
   const LinearCase data(4, 12, 200, 14);
   SparseGptOptions options = Plain(0.5);
-  options.pattern.kind = PruneKind::kBlock;
-  options.pattern.block_outputs = 2;
-  options.pattern.block_inputs = 4;
+  options.pattern = Block(2, 4);
   const LayerSolution solution = PruneSparseGpt(data.statistics, data.weight, options);
   EXPECT_EQ(solution.mask.CountPruned(), 24);
   for (int64_t i = 0; i < 48; ++i) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "reconstruction/second_order/column_sets.h"
 #include "reconstruction/second_order/statistics.h"
 #include "sparsity/base/random.h"
 #include "sparsity/mask/mask.h"
@@ -39,6 +40,39 @@ inline Layer LinearLayer(int64_t rows, int64_t columns) {
   layer.is_linear = true;
   layer.weight_shape = {rows, columns};
   return layer;
+}
+
+inline PrunePattern Nm(int64_t n, int64_t m) {
+  PrunePattern pattern;
+  pattern.kind = PruneKind::kNM;
+  pattern.n = n;
+  pattern.m = m;
+  return pattern;
+}
+
+inline PrunePattern Block(int64_t outputs, int64_t inputs) {
+  PrunePattern pattern;
+  pattern.kind = PruneKind::kBlock;
+  pattern.block_outputs = outputs;
+  pattern.block_inputs = inputs;
+  return pattern;
+}
+
+/// Of a depthwise 3×3 convolution "dw", padding 1; inputs and targets are [n, channels, h, w].
+inline LayerStatistics DepthwiseStatistics(const Tensor& inputs, const Tensor& targets) {
+  const int64_t channels = inputs.shape()[1];
+  Node node;
+  node.name = "dw";
+  node.type = OpType::kConv;
+  node.attributes.Set("group", channels);
+  node.attributes.Set("pads", std::vector<int64_t>{1, 1, 1, 1});
+  Layer layer;
+  layer.name = "dw";
+  layer.groups = channels;
+  layer.weight_shape = {channels, 1, 3, 3};
+  LayerStatistics statistics(node, layer);
+  statistics.Add(inputs, targets);
+  return statistics;
 }
 
 /// A fully connected layer with correlated inputs that have large means, and noisy targets.

@@ -59,8 +59,7 @@ TEST(Wanda, BiasMatchesTheMeans) {
 TEST(Wanda, NmKeepsTheBestOfEachGroup) {
   const LinearCase data(3, 10, 100, 5);
   WandaOptions options;
-  options.pattern.kind = PruneKind::kNM;
-  options.pattern.n = 1;
+  options.pattern = Nm(1, 4);
   const LayerSolution solution = PruneWanda(data.statistics, data.weight, options);
   for (int64_t row = 0; row < 3; ++row) {
     const auto scores = Scores(data, row);
@@ -77,9 +76,7 @@ TEST(Wanda, NmKeepsTheBestOfEachGroup) {
 TEST(Wanda, BlocksAreComparedBySumsOfSquaresInABandOfRows) {
   const LinearCase data(4, 6, 100, 6);
   WandaOptions options;
-  options.pattern.kind = PruneKind::kBlock;
-  options.pattern.block_outputs = 2;
-  options.pattern.block_inputs = 2;
+  options.pattern = Block(2, 2);
   options.sparsity = 1.0 / 3;
   const LayerSolution solution = PruneWanda(data.statistics, data.weight, options);
   for (int64_t top : {0, 2}) {
@@ -104,7 +101,7 @@ TEST(Wanda, NmGroupsRunAlongChannelsAtEachTap) {
   LayerStatistics statistics(node, layer);
   statistics.Add(RandomTensor({3, 4, 5, 5}, 1), RandomTensor({3, 2, 4, 4}, 2));
   WandaOptions options;
-  options.pattern.kind = PruneKind::kNM;
+  options.pattern = Nm(2, 4);
   const Mask mask = PruneWanda(statistics, RandomTensor({2, 4, 2, 2}, 3), options).mask;
   for (int64_t o = 0; o < 2; ++o) {
     for (int64_t tap = 0; tap < 4; ++tap) {
