@@ -7,8 +7,8 @@
 #              fashion_mnist_* take Debian's dataset-fashion-mnist package instead
 #     LEVELS   e.g. 50,60 (percent)
 #     ROW      none (masks of published, no repair), published (Adam 1e-5 on uniform magnitude
-#              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform
-#              and erk (the same with that allocation), admm, least_squares, sparse_gpt, wanda, statistics
+#              masks), block (the same by blocks), best (configs/post_training_best.yaml), uniform,
+#              erk and fcpts (the same with that allocation), admm, least_squares, sparse_gpt, wanda, statistics
 #              (best by that method), admm_uniform, least_squares_uniform, plain (that with one damping for
 #              all layers, not fitted behind activations), nm (2:4, uniform), polish (best with a
 #              polish behind it); row@256: with so many calibration images; row+N: with at most
@@ -67,6 +67,7 @@ settings() {
     best) ;;
     uniform) echo 'sparsity.allocation={type: Uniform}' ;;
     erk) echo 'sparsity.allocation={type: ERK}' ;;
+    fcpts) echo 'sparsity.allocation={type: FCPTS}' ;;
     polish)
       echo "sparsity.reconstruction.polish={max_count: ${2:-1000}}"
       if [[ -n ${3:-} ]]; then
