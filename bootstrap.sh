@@ -8,15 +8,17 @@ usage() {
 usage: ./bootstrap.sh COMMAND
 
   run      install what is missing, build, and run the quick start (configs/quickstart.yaml)
-  test     install what is missing, build with warnings as errors, and run the tests
+  test     install what is missing, build, and run the tests
   build    install what is missing and build
   deps     only install what is missing from the distribution's packages
 
 environment:
   BUILD_DIR   where to build (default: build)
+  BUILD_TYPE  of CMake (default: Release)
   JOBS        parallel compile jobs (default: one per processor)
   WITH_MPI    1: install MPI, too, for runs of several processes (docs/parallel.md)
-  CMAKE_ARGS  further arguments for cmake, e.g. "-DSPARSIFY_SANITIZE=address,undefined"
+  CMAKE_ARGS  further arguments for cmake, e.g. "-DSPARSIFY_SANITIZE=address,undefined"; warnings are
+              errors unless it has -DSPARSIFY_WERROR=OFF
 TEXT
 }
 

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <sstream>
 
@@ -66,7 +67,6 @@ struct Times {
 
 std::vector<ConvGeometry> ReadShapes(const Options& options) {
   std::ifstream file(options.shapes);
-  if (!file) throw CLI::ValidationError("shapes", "cannot open " + options.shapes);
   std::vector<ConvGeometry> shapes;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;
@@ -172,14 +172,18 @@ std::vector<Candidate> MakeCandidates(const Options& options, const ConvGeometry
   return candidates;
 }
 
-/// Runs each candidate once; drops, and names, those whose outputs are not the dense ones.
-void DropWrong(const ConvGeometry& g, const LaneView& out, const std::vector<float>& expected,
-               std::vector<Candidate>& candidates) {
-  std::erase_if(candidates, [&](const Candidate& candidate) {
+/// Runs each candidate once; drops, and names, those whose outputs are not the dense ones. Returns
+/// how many.
+size_t DropWrong(const ConvGeometry& g, const LaneView& out, const std::vector<float>& expected,
+                 std::vector<Candidate>& candidates) {
+  return std::erase_if(candidates, [&](const Candidate& candidate) {
+    const float nothing = std::numeric_limits<float>::quiet_NaN();
+    ForPlain(g.OutShape(), [&](int64_t, int64_t at) { out.data[at] = nothing; });
     candidate.run();
     double error = 0;
     ForPlain(g.OutShape(), [&](int64_t i, int64_t at) {
-      error = std::max<double>(error, std::abs(out.data[at] - expected[i]));
+      const double difference = std::abs(out.data[at] - expected[i]);
+      if (!(difference <= error)) error = difference;  // NaN too, which stays
     });
     if (error <= 1e-5 * static_cast<double>(g.taps())) return false;
     fmt::print("{}: wrong by {}, not timed\n", candidate.name, error);
@@ -187,7 +191,8 @@ void DropWrong(const ConvGeometry& g, const LaneView& out, const std::vector<flo
   });
 }
 
-void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
+/// Returns whether all candidates were right.
+bool BenchLayer(const Options& options, const ConvGeometry& g, double density) {
   const Problem problem = MakeProblem(g, density);
   DenseConv dense(g, problem.x, problem.weight, problem.bias);
   dense.Run();
@@ -197,7 +202,7 @@ void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
   const LaneView out_view{out.data(), g.OutShape()};
   auto candidates =
       MakeCandidates(options, g, density, problem, {in.data(), g.InShape()}, out_view);
-  DropWrong(g, out_view, dense.Plain(), candidates);
+  const size_t wrong = DropWrong(g, out_view, dense.Plain(), candidates);
   Times dense_times;
   const bool alone = options.threads == 1;
   const double end = Milliseconds(false) + options.seconds * 1e3;
@@ -219,6 +224,7 @@ void BenchLayer(const Options& options, const ConvGeometry& g, double density) {
                static_cast<double>(c.constant_bytes) / 1024);
   }
   std::cout << std::flush;
+  return wrong == 0;
 }
 
 }  // namespace
@@ -228,7 +234,9 @@ int main(int argc, char** argv) {
   using namespace sparsify::bench;
   Options options;
   CLI::App app("sparse convolution kernels against oneDNN");
-  app.add_option("shapes", options.shapes, "a file of bench/shapes")->required();
+  app.add_option("shapes", options.shapes, "a file of bench/shapes")
+      ->required()
+      ->check(CLI::ExistingFile);
   app.add_option("--batch", options.batch, "images");
   app.add_option("--lanes", options.lanes, "1, 8 or 16; default: by batch");
   app.add_option("--threads", options.threads, "threads of both sides");
@@ -240,9 +248,16 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   omp_set_num_threads(options.threads);
   const auto shapes = ReadShapes(options);
+  if (shapes.empty() || options.layer >= std::ssize(shapes)) {
+    fmt::print(stderr, "kernel_bench: error: {} has {} layers\n", options.shapes, shapes.size());
+    return 2;
+  }
+  bool right = true;
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (options.layer >= 0 && static_cast<size_t>(options.layer) != i) continue;
-    for (const double density : options.densities) BenchLayer(options, shapes[i], density);
+    for (const double density : options.densities) {
+      right = BenchLayer(options, shapes[i], density) && right;
+    }
   }
-  return 0;
+  return right ? 0 : 1;
 }

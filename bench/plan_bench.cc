@@ -33,9 +33,9 @@ void PruneByMagnitude(Graph& graph, double sparsity) {
   for (const Node& node : graph.nodes()) {
     if (node.type != OpType::kConv && node.type != OpType::kGemm) continue;
     Value& weight = graph.mutable_value(node.inputs[1]);
-    if (!weight.is_parameter || (node.type == OpType::kConv && weight.data.shape()[1] == 1)) {
-      continue;
-    }
+    const bool depthwise = node.type == OpType::kConv && weight.data.shape()[1] == 1 &&
+                           node.attributes.Int("group", 1) > 1;
+    if (!weight.is_parameter || depthwise) continue;
     std::vector<float> sizes;
     for (float w : weight.data.values()) sizes.push_back(std::abs(w));
     const auto cut = static_cast<ptrdiff_t>(sparsity * static_cast<double>(sizes.size()));
@@ -98,7 +98,8 @@ int main(int argc, char** argv) {
   app.add_option("model", options.model, "ONNX file")->required();
   app.add_option("--batch", options.batch, "images a run");
   app.add_option("--threads", options.threads, "worker threads");
-  app.add_option("--sparsity", options.sparsity, "fraction of each layer's weights to zero");
+  app.add_option("--sparsity", options.sparsity, "fraction of each layer's weights to zero")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--repetitions", options.repetitions, "timed runs of each plan");
   app.add_flag("--winograd,!--no-winograd", options.winograd,
                "Winograd's algorithm in dense layers");

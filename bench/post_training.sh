@@ -16,7 +16,7 @@
 # SPARSIFY names the program (default: build/sparsity/cli/sparsify).
 set -euo pipefail
 [[ $# -ge 6 ]] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-network=$1 models=$2 images=$3 output=$4 levels=$5
+network=$1 models=$(realpath "$2") images=$(realpath "$3") output=$(realpath -m "$4") levels=$5
 shift 5
 cd "$(dirname "$0")/.."
 sparsify=${SPARSIFY:-build/sparsity/cli/sparsify}
@@ -103,6 +103,10 @@ for row in "$@"; do
   folder=$output/$network/$row
   folders+=("$folder")
   [[ -f $folder/report.html ]] && continue
+  if [[ -n $steps && ! $name =~ ^(published|block|polish)$ ]]; then
+    echo "$row: $name takes no optimiser steps" >&2
+    exit 2
+  fi
   arguments=()
   chosen=$(settings "$name" "$steps" "$batch")
   while IFS= read -r setting; do
@@ -112,7 +116,10 @@ for row in "$@"; do
   [[ -d $folder ]] && resume=(--resume)
   # The curves that the recipe measures on 1000 images serve every row with that allocation.
   curves=$output/$network/sensitivity.csv
-  if [[ -f $curves && $name =~ ^(best|polish|admm|least_squares|sparse_gpt|wanda|statistics)$ ]]; then
+  # A row that began without them goes on as it began.
+  begun=$folder/resolved.yaml
+  if [[ -f $curves && $name =~ ^(best|polish|admm|least_squares|sparse_gpt|wanda|statistics)$ ]] &&
+    { [[ ! -f $begun ]] || grep -q "curves_file: .*sensitivity.csv" "$begun"; }; then
     arguments+=(--set "sparsity.allocation.curves_file=$curves")
   fi
   "$sparsify" --config configs/post_training_best.yaml "${resume[@]}" \

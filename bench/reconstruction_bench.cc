@@ -97,6 +97,9 @@ class Bench {
     std::string command;
     int64_t count = 0;
     words >> command >> count;
+    if (command != "step" && command != "weights") {
+      Fail("reconstruction_bench", "unknown command \"{}\"; known: step, weights", command);
+    }
     if (command == "weights") {
       const Tensor& weight = graph_.value(graph_.FindValue("conv.weight")).data;
       std::ofstream file(folder_ + "/w_trained", std::ios::binary);

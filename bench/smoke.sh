@@ -20,7 +20,8 @@ floats $((8 * 4 * 9)) "$work/w"
 floats 8 "$work/b"
 floats $((2 * 4 * 36)) "$work/x"
 floats $((2 * 8 * 36)) "$work/y"
-echo "time 2" | "$programs/reconstruction_bench" "$work" 1 | grep '[0-9]'
+printf 'step 2\nweights\n' | "$programs/reconstruction_bench" "$work" 1 | grep '[0-9]'
+[[ $(stat -c %s "$work/w_trained") == $((8 * 4 * 9 * 4)) ]]
 
 # Two images of a network's training.
 floats $((2 * 784)) "$work/images"

@@ -38,7 +38,8 @@ for row in "$@"; do
   folders+=("$folder")
   [[ -f $folder/report.html ]] && continue
   arguments=()
-  while IFS= read -r setting; do arguments+=(--set "$setting"); done < <(settings "$row")
+  chosen=$(settings "$row")
+  while IFS= read -r setting; do arguments+=(--set "$setting"); done <<<"$chosen"
   [[ -d $folder ]] && arguments+=(--resume)
   "$sparsify" --config "$config" --set training.epochs="$epochs" "${arguments[@]}" \
     ${THREADS:+--threads "$THREADS"} --output "$folder" -q

@@ -84,7 +84,8 @@ class Problem:
         self.dense = {name: value.to(self.device) if value.dim() > 0 and value.is_floating_point()
                       else value for name, value in self.network.parameters.items()}
         rows = images.listed(args.calibration)
-        rows = [rows[k * len(rows) // args.images] for k in range(min(args.images, len(rows)))]
+        count = min(args.images, len(rows))
+        rows = [rows[k * len(rows) // count] for k in range(count)]
         self.batch = len(rows) // args.batches
         self.batches = args.batches
         rows = rows[: self.batch * self.batches]
@@ -214,13 +215,13 @@ class Unit:
         self.loss.copy_(loss.detach())
 
     def capture(self):
-        """Three steps, and then the graphs."""
+        """Three steps, of which `advance` counts the last, and then the graphs."""
         problem, stream = self.run.problem, self.run.stream
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for k in range(3):
                 self.step(k % problem.batches)
-        self.left -= 3
+        self.left -= 2
         torch.cuda.synchronize()
         for k in range(problem.batches):
             graph = torch.cuda.CUDAGraph()
