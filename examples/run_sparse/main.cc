@@ -15,6 +15,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/options_yaml.h"
 #include "sparsity/data/checkpoint_transform.h"
+#include "sparsity/executor/measure.h"
 #include "sparsity/io/model_file.h"
 
 namespace {
@@ -35,7 +36,8 @@ struct Arguments {
   std::string image;
   std::string transform;
   int64_t runs = 50;
-  sparsify::PlanOptions plan;
+  /// As the benchmark makes its plans.
+  sparsify::PlanOptions plan = sparsify::PlanOptionsOf({}, 1, 1);
   bool help = false;
 };
 

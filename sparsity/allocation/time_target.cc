@@ -132,7 +132,9 @@ class Search {
   }
 
   [[noreturn]] void FailNeedsNothing() const {
-    Fail("allocation", "{} needs nothing pruned: the dense network takes {:.4g} ms; ask for more",
+    Fail("allocation",
+         "{} needs nothing pruned: the dense network takes {:.4g} ms; ask for a "
+         "faster one",
          target_.ToString(), dense_ms_ / clock_);
   }
 
@@ -145,7 +147,7 @@ class Search {
 
   [[noreturn]] void FailUnreachable(const TargetSolution& now) const {
     Fail("allocation",
-         "{} cannot be reached: at most {} (dense {:.4g} ms) were measured, with every layer at "
+         "{} cannot be reached: the best measured is {} (dense {:.4g} ms), with every layer at "
          "its fastest; ask for less, raise max_layer_sparsity or time_levels, or let more layers "
          "be pruned",
          target_.ToString(), Describe(now), now.measured.dense_ms);

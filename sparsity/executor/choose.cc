@@ -8,8 +8,10 @@
 #include <map>
 #include <utility>
 
+#include "sparsity/base/error.h"
 #include "sparsity/base/hash.h"
 #include "sparsity/base/interrupt.h"
+#include "sparsity/base/log.h"
 #include "sparsity/executor/assign.h"
 #include "sparsity/executor/dense.h"
 #include "sparsity/executor/describe.h"
@@ -69,6 +71,12 @@ class Chooser {
         PriceRowMajor(s);
       }
       over_lanes_ = AssignLanes(Problem());
+      if (untried_ > 0) {
+        Warn(
+            "plan: the {:g} s for trying kernels are over: {} of {} steps have the first kernels "
+            "alone; on a quieter machine, or with fewer images a batch, all are tried",
+            1e-3 * kBudgetMs, untried_, graph_.steps.size());
+      }
     }
     std::vector<StepChoice> choices;
     for (size_t s = 0; s < graph_.steps.size(); ++s) choices.push_back(Choice(s));
@@ -129,13 +137,27 @@ class Chooser {
     }
   }
 
+  /// Null where the kernel cannot do the step, e.g. as offsets leave their range.
+  static KernelPtr Make(const LaneCandidate& candidate, const FusedStep& step) {
+    try {
+      return candidate.make();
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInterrupted) throw;
+      Verbose("{}: {} is not tried: {}", step.name, candidate.name, error.what());
+      return nullptr;
+    }
+  }
+
   void PriceLanes(size_t s) {
     const FusedStep& step = graph_.steps[s];
     const std::string problem = ProblemKey(graph_, step);
     const std::string weight = IsWorthTrying(step) ? WeightHash(step) : "";
     Priced& best = prices_[s].lanes;
     for (const LaneCandidate& candidate : LaneCandidates(graph_, step, lanes_)) {
-      if (best.IsThere() && pricing_.IsExhausted()) break;
+      if (best.IsThere() && pricing_.IsExhausted()) {
+        ++untried_;
+        break;
+      }
       Pricing::Job job = JobOf(step);
       job.macs *= candidate.is_sparse ? RuleDensity(step) : kLaneDenseFactor;
       job.stop_above_ms = best.IsThere() ? best.ms : 0;
@@ -144,7 +166,8 @@ class Chooser {
       KernelPtr kernel;
       double ms = pricing_.Known(job.key);
       if (ms < 0) {
-        kernel = candidate.make();
+        kernel = Make(candidate, step);
+        if (kernel == nullptr) continue;
         ms = pricing_.Price(*kernel, job);
       }
       if (candidate.is_sparse) prices_[s].sparse_ms = std::min(prices_[s].sparse_ms, ms);
@@ -271,6 +294,7 @@ class Chooser {
   std::vector<StepPrices> prices_;
   std::map<ValueId, Layout> dense_layout_;
   std::vector<bool> over_lanes_;
+  size_t untried_ = 0;  // steps for which no time was left
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ bool UsesWinograd(const Plan& plan) {
 double AchievedSparsity(const Graph& graph) {
   int64_t zeros = 0;
   int64_t total = 0;
-  for (const Layer& layer : FindLayers(graph, InferShapes(graph, 1))) {
+  for (const Layer& layer : FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)))) {
     zeros += CountZeros(graph.value(layer.weight).data);
     total += layer.parameters;
   }
@@ -173,11 +173,20 @@ double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>
 }
 
 double RoundingTolerance(const Graph& graph) {
+  constexpr double kFactor = 16;
+  const std::vector<Shape> shapes = InferShapes(graph, UsableBatch(graph, 1));
   double length = 1;
-  for (const Layer& layer : FindLayers(graph, InferShapes(graph, 1))) {
+  for (const Layer& layer : FindLayers(graph, shapes)) {
     length += static_cast<double>(layer.parameters / layer.weight_shape[0]);
   }
-  return std::ldexp(length, -24);
+  const auto elements = [&](ValueId id) {
+    return static_cast<double>(shapes[static_cast<size_t>(id)].NumElements());
+  };
+  for (const Node& node : graph.nodes()) {
+    if (node.type != OpType::kGlobalAveragePool) continue;
+    length += elements(node.inputs[0]) / elements(node.outputs[0]);
+  }
+  return kFactor * std::ldexp(std::sqrt(length), -24);
 }
 
 std::string SpeedRow::Name() const {
@@ -193,7 +202,12 @@ double SpeedRow::Rate(const Timing& timing) const {
 void WarnOfCrowding(const BenchmarkOptions& options, int processors) {
   for (const int64_t threads : options.threads) {
     for (const int64_t streams : options.streams) {
-      if (streams == 1 || streams * threads <= processors) continue;
+      if (streams * threads <= processors) continue;
+      if (streams == 1) {
+        Warn("benchmark: {} threads share {} processors; such times are not the machine's", threads,
+             processors);
+        continue;
+      }
       Warn(
           "benchmark: {} streams of {} threads share {} processors; use at most {} streams for the "
           "throughput of this machine",

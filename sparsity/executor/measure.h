@@ -77,14 +77,17 @@ struct SpeedRow {
 SpeedRow MeasureSpeedup(const Graph& sparse_graph, int64_t batch, int threads,
                         const BenchmarkOptions& options, int streams = 1);
 
-/// Warns of streams that have to share processors: streams · threads above `processors`.
+/// Warns of threads and streams that have to share processors: streams · threads above
+/// `processors`.
 void WarnOfCrowding(const BenchmarkOptions& options, int processors);
 
 /// Largest |actual − expected| over largest |expected|, all outputs together.
 double LargestError(const std::vector<Tensor>& actual, const std::vector<Tensor>& expected);
 
-/// What rounding may explain of that: 2^−24 · Σ over the layers of their reduction length,
-/// as errors of successive layers add up and activations keep their size.
+/// What rounding may explain of that: 16 · 2^−24 · √(Σ of the reduction lengths of layers and of
+/// pools over whole planes). Roundings are as good as independent, so that those of a sum grow with
+/// the root of its length (Higham, "Accuracy and Stability of Numerical Algorithms", §2.8), and
+/// those of successive layers add up likewise; the factor is for activations that shrink.
 double RoundingTolerance(const Graph& graph);
 
 }  // namespace sparsify

@@ -20,6 +20,7 @@ namespace sparsify {
 namespace {
 
 constexpr std::string_view kHeader = "sparsify plan 3\n";
+constexpr std::string_view kEnd = "end";
 constexpr int64_t kMaxBytes = 16 << 20;
 constexpr size_t kFields = 5;
 
@@ -72,7 +73,7 @@ std::string PlanCache::Text(const std::vector<bool>& winograd,
                             const std::vector<StepChoice>& choices) const {
   std::string text = fmt::format("{}{}steps {}\n", kHeader, key_, choices.size());
   for (size_t s = 0; s < choices.size(); ++s) text += Line(winograd[s], choices[s]);
-  return text + "end\n";
+  return fmt::format("{}{}\n", text, kEnd);
 }
 
 bool PlanCache::Read(FusedGraph& graph, std::vector<StepChoice>& choices) const {
@@ -99,6 +100,11 @@ bool PlanCache::Read(FusedGraph& graph, std::vector<StepChoice>& choices) const 
       for (FusedStep& step : graph.steps) step.winograd = false;
       return false;
     }
+  }
+  if (!std::getline(lines, line) || line != kEnd) {
+    Warn("{}: is cut short; the plan is made anew", path_);
+    for (FusedStep& step : graph.steps) step.winograd = false;
+    return false;
   }
   choices = std::move(read);
   return true;

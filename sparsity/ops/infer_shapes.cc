@@ -53,6 +53,11 @@ std::vector<Shape> Infer(const Graph& graph, const std::vector<Shape>& input_sha
 
 }  // namespace
 
+int64_t UsableBatch(const Graph& graph, int64_t wanted) {
+  const int64_t fixed = graph.inputs.at(0).shape[0];
+  return fixed > 0 ? fixed : wanted;
+}
+
 std::vector<Shape> InferShapes(const Graph& graph, int64_t batch) {
   CheckBatch(graph, batch);
   std::vector<Shape> input_shapes;

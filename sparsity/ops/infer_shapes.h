@@ -8,6 +8,9 @@
 
 namespace sparsify {
 
+/// `wanted`, or the batch size that the network's file fixes.
+int64_t UsableBatch(const Graph& graph, int64_t wanted);
+
 /// Shape of every value, indexed by ValueId, with −1 in the input's dimension 0 replaced
 /// by `batch`. Parameters have their own shape. Throws Error naming the first node whose
 /// inputs do not fit.

@@ -57,6 +57,17 @@ TEST(MeasureSpeedup, FillsARowFromVerifiedPlans) {
   EXPECT_GE(row.steal_percent, 0);
 }
 
+TEST(MeasureSpeedup, MeasuresANetworkThatFixesItsBatch) {
+  Graph graph = testing::SmallResidualNet();
+  graph.inputs[0].shape = Shape({4, 3, 16, 16});
+  BenchmarkOptions options;
+  options.repetitions = 1;
+  options.plan_cache = std::nullopt;
+  const SpeedRow row = MeasureSpeedup(graph, 4, 1, options);
+  EXPECT_EQ(row.batch, 4);
+  EXPECT_LE(row.max_error, RoundingTolerance(graph));
+}
+
 TEST(MeasureSpeedup, LayersHaveTimesAndPeaks) {
   for (const double sparsity : {0.0, 0.8}) {
     Graph graph = testing::SmallResidualNet();

@@ -64,6 +64,18 @@ TEST_F(PlanCacheTest, TheSecondPlanIsTheFirst) {
   EXPECT_TRUE(testing::AgreesWithInterpreter(graph_, second));
 }
 
+TEST_F(PlanCacheTest, AFileThatIsCutShortIsMadeAnew) {
+  const Plan first(graph_, Options());
+  const std::string path = Files().at(0);
+  const std::string text = ReadFile(path, 1 << 20);
+  ASSERT_TRUE(text.ends_with("\nend\n"));
+  const LogCapture log;
+  WriteFileAtomically(path, text.substr(0, text.size() - 4));
+  EXPECT_EQ(Plan(graph_, Options()).report().cached_in, "");
+  EXPECT_TRUE(log.Contains("is cut short; the plan is made anew"));
+  EXPECT_TRUE(ReadFile(path, 1 << 20).ends_with("\nend\n"));
+}
+
 TEST_F(PlanCacheTest, BandedKernelsAreFoundAgain) {
   Graph graph = testing::PooledNet();
   testing::PruneRandomly(graph, 0.9, 3);

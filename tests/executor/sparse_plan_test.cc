@@ -61,6 +61,19 @@ INSTANTIATE_TEST_SUITE_P(All, SparsePlanCase,
                          ::testing::Combine(::testing::Values(1, 3, 8, 16, 24),
                                             ::testing::Values(0.4, 0.9), ::testing::Bool()));
 
+// A fully connected layer over a picture is a convolution with a kernel as large as the picture.
+TEST(SparsePlan, AKernelOfMorePositionsThanAStreamCountsRunsDense) {
+  GraphBuilder b("wide_kernel");
+  const ValueId x = b.Op(OpType::kFlatten, "flat", {b.Input({1, 257, 256})});
+  Graph graph = b.Finish({b.Linear("fc", x, 257 * 256, 4)});
+  testing::PruneRandomly(graph, 0.9, 17);
+  for (const int64_t batch : {1, 3, 8, 16, 24}) {
+    for (const bool tune : {false, true}) {
+      EXPECT_TRUE(AgreesWithInterpreter(graph, SparsePlan(graph, batch, tune))) << batch;
+    }
+  }
+}
+
 TEST(SparsePlan, RunsSparseKernelsOverLanes) {
   Graph graph = WideNet(3);
   testing::PruneRandomly(graph, 0.9, 17);

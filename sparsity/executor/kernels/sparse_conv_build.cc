@@ -52,6 +52,10 @@ SparseConv::Impl::Impl(const ConvGeometry& geometry, const float* weight, const 
 void SparseConv::Impl::BuildStreams(const float* weight) {
   const ConvGeometry& g = plan.geometry;
   const int64_t channels = g.in_channels / g.groups;
+  if (MaxBlockChannels(plan) < 1) {
+    Fail("sparse convolution", "a kernel of {}×{} has more positions than the 16 bits of a stream",
+         g.kernel_h, g.kernel_w);
+  }
   int64_t most = int64_t{variant.block_kb} * 1024 / plan.tile_channel_bytes();
   most = std::clamp<int64_t>(most, 1, std::min(channels, MaxBlockChannels(plan)));
   layout.rows = static_cast<int>(std::min<int64_t>(variant.rows, group_channels()));
