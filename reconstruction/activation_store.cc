@@ -114,7 +114,9 @@ const Tensor& ActivationStore::Block(int64_t k, Tensor& buffer) const {
 
 void ActivationStore::Drop(int64_t k) {
   Kept& kept = kept_.at(static_cast<size_t>(k));
-  if (kept.place == Place::kMemory) budget_.Give(Bytes(blocks_.size(k)));
+  const int64_t bytes = Bytes(blocks_.size(k));
+  if (kept.place == Place::kMemory) budget_.Give(bytes);
+  if (kept.place == Place::kDisk) file_.Release(Bytes(blocks_.begin(k)), bytes);
   kept = Kept();
 }
 

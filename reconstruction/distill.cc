@@ -71,7 +71,7 @@ class Distillation {
   std::map<ValueId, Tensor> BestBlend(RepairedUnit& unit);
   int64_t Restore();
   void Offer(int64_t steps, bool last) const;
-  double Step(int64_t step);
+  std::optional<double> Step(int64_t step);
   std::string Train(int64_t& steps);
   void Announce() const;
   bool IsSilent() const { return task_.title.empty(); }
@@ -217,13 +217,13 @@ void Distillation::Offer(int64_t steps, bool last) const {
   resume_.offer(state, last);
 }
 
-// One step of the optimiser; the loss before it.
-double Distillation::Step(int64_t step) {
+// One step of the optimiser; the loss before it. None where too few of its images can be read.
+std::optional<double> Distillation::Step(int64_t step) {
   {
     const PhaseTimer timer(seconds_, "load");
     batches_.Load(step, batch_);
   }
-  if (std::ssize(batch_.labels) < least_) return 0;  // broken: the dataset has said so
+  if (std::ssize(batch_.labels) < least_) return std::nullopt;  // the dataset has said so
   const double loss = objective_.Loss(batch_.images, parameters_, &gradients_);
   if (!std::isfinite(loss)) return loss;
   const PhaseTimer timer(seconds_, "update");
@@ -240,25 +240,25 @@ std::string Distillation::Train(int64_t& steps) {
   double sum = 0;
   int64_t summed = 0;
   for (int64_t step = steps; step < options_.max_count; ++step) {
-    double loss = 0;
+    std::optional<double> loss;
     try {
       loss = Step(step);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kInterrupted) Offer(step, true);
       throw;
     }
-    if (!std::isfinite(loss)) {
-      return fmt::format("stopped early: the loss is {} at step {}; lower weight_lr", loss,
+    if (loss && !std::isfinite(*loss)) {
+      return fmt::format("stopped early: the loss is {} at step {}; lower weight_lr", *loss,
                          step + 1);
     }
-    sum += loss;
-    ++summed;
+    sum += loss.value_or(0);
+    summed += loss ? 1 : 0;
     steps = step + 1;
     Offer(steps, false);
     if (progress) progress->Advance();
     if (IsSilent() || (step + 1) % interval != 0) continue;
     Verbose("{}: polish: step {}, loss {:.4f} over {} steps", task_.title, step + 1,
-            std::exchange(sum, 0) / static_cast<double>(summed), summed);
+            std::exchange(sum, 0) / static_cast<double>(std::max<int64_t>(1, summed)), summed);
     summed = 0;
   }
   return "";

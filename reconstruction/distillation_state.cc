@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 #include <vector>
 
 namespace sparsify {
 namespace {
+
+constexpr const char* kSteps = "steps";  // of the optimiser: fewer where images were broken
 
 std::string MeanOf(const std::string& name) { return name + "/mean"; }
 std::string SquareOf(const std::string& name) { return name + "/square"; }
@@ -31,6 +34,7 @@ TrainingState StateOfPolish(const Graph& student, const std::string& origin,
     state.parameters[name] = parameter;
     state.optimizer[MeanOf(name)] = adam.mean();
     state.optimizer[SquareOf(name)] = adam.square();
+    state.optimizer[kSteps] = Tensor({1}, {static_cast<float>(adam.steps())});
   }
   return state;
 }
@@ -50,10 +54,12 @@ std::string RestorePolish(const Graph& student, const std::string& origin,
   }
   std::vector<ValueId> ids;
   for (const auto& [id, parameter] : optimiser.parameters()) ids.push_back(id);
+  const Tensor* steps = Find(state.optimizer, kSteps, 1);
+  const int64_t taken = steps == nullptr ? state.step : std::llround((*steps)[0]);
   for (const ValueId id : ids) {
     const std::string& name = student.value(id).name;
     optimiser.Restore(id, state.parameters.at(name), state.optimizer.at(MeanOf(name)),
-                      state.optimizer.at(SquareOf(name)), state.step);
+                      state.optimizer.at(SquareOf(name)), taken);
   }
   return "";
 }

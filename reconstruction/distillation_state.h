@@ -10,7 +10,8 @@
 namespace sparsify {
 
 /// After `steps` steps: parameters and the optimiser's moments ("NAME/mean", "NAME/square") by the
-/// student's value names. The student is as it was before the first step; its hash is `origin`.
+/// student's value names, and how many steps the optimiser has taken ("steps"). The student is as
+/// it was before the first step; its hash is `origin`.
 TrainingState StateOfPolish(const Graph& student, const std::string& origin,
                             const RelativeAdam& optimiser, int64_t steps);
 

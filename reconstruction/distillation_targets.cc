@@ -8,6 +8,7 @@
 #include "reconstruction/unit.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/graph/logits.h"
 #include "sparsity/ops/op.h"
 
 namespace sparsify {
@@ -33,14 +34,6 @@ Compared Match(const Graph& student, const Graph& teacher, ValueId id) {
   const auto& made = student.node(node).outputs;
   const auto slot = std::find(made.begin(), made.end(), id) - made.begin();
   return {student.value(id).name, id, teacher.node(node).outputs[static_cast<size_t>(slot)]};
-}
-
-// What the network gives, before a Softmax.
-ValueId LogitsOf(const Graph& graph) {
-  const ValueId output = graph.outputs[0].value;
-  const int producer = graph.Producer(output);
-  if (producer < 0 || graph.node(producer).type != OpType::kSoftmax) return output;
-  return graph.node(producer).inputs[0];
 }
 
 }  // namespace
@@ -96,6 +89,9 @@ std::string FindObstacle(const Graph& student, const std::vector<Layer>& layers,
   return "";
 }
 
+// Of a difference of squares, as a share of them: less is no variance.
+constexpr double kRounding = 1e-12;
+
 void Spread::Add(const Tensor& activation) {
   const Shape& shape = activation.shape();
   const int64_t channels = shape[1];
@@ -133,7 +129,8 @@ double Spread::Variance() const {
   if (count == 0) return 0;
   const double mean = std::accumulate(sums_.begin(), sums_.end(), 0.0) / count;
   const double square = std::accumulate(squares_.begin(), squares_.end(), 0.0) / count;
-  return std::max(0.0, square - mean * mean);
+  const double variance = square - mean * mean;
+  return variance > kRounding * square ? variance : 0;
 }
 
 std::vector<double> Spread::ChannelDeviations() const {
@@ -141,7 +138,8 @@ std::vector<double> Spread::ChannelDeviations() const {
   const auto count = static_cast<double>(count_);
   for (size_t c = 0; c < sums_.size(); ++c) {
     const double mean = sums_[c] / count;
-    deviations.push_back(std::sqrt(std::max(0.0, squares_[c] / count - mean * mean)));
+    const double variance = squares_[c] / count - mean * mean;
+    deviations.push_back(variance > kRounding * squares_[c] / count ? std::sqrt(variance) : 0);
   }
   return deviations;
 }

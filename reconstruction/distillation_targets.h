@@ -42,7 +42,7 @@ class Spread {
   void Add(const Tensor& activation);
   /// Adds the images of another sum.
   void Add(const Spread& other);
-  /// Of all elements together.
+  /// Of all elements together; 0 where it is but rounding.
   double Variance() const;
   /// Standard deviation of each of the C channels.
   std::vector<double> ChannelDeviations() const;

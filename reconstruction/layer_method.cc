@@ -162,9 +162,9 @@ LayerMethod LayerMethodFromName(std::string_view where, std::string_view name) {
 LayerSolution SolveByMethod(const LayerStatistics& statistics, const Tensor& dense,
                             const Tensor& given, const Mask& mask,
                             const LayerRepairOptions& options, std::string& remark) {
-  const CorrectionOptions correction;
-  CorrectionCounts counts;
   if (options.method == LayerMethod::kStatistics) {
+    const CorrectionOptions correction;
+    CorrectionCounts counts;
     LayerSolution layer = CorrectGiven(statistics, given, mask, correction, counts);
     RemarkOnCorrection(counts, correction, remark);
     return layer;
@@ -180,11 +180,13 @@ LayerSolution SolveByMethod(const LayerStatistics& statistics, const Tensor& den
                           layer.iterations, layer.residual),
               remark);
   }
-  if (options.statistics_correction) {
-    counts = CorrectStatistics(statistics, correction, layer);
-    RemarkOnCorrection(counts, correction, remark);
-  }
+  if (options.statistics_correction) MatchStatistics(statistics, layer, remark);
   return layer;
+}
+
+void MatchStatistics(const LayerStatistics& statistics, LayerSolution& layer, std::string& remark) {
+  const CorrectionOptions correction;
+  RemarkOnCorrection(CorrectStatistics(statistics, correction, layer), correction, remark);
 }
 
 }  // namespace sparsify

@@ -58,4 +58,7 @@ LayerSolution SolveByMethod(const LayerStatistics& statistics, const Tensor& den
                             const Tensor& given, const Mask& mask,
                             const LayerRepairOptions& options, std::string& remark);
 
+/// What options.statistics_correction does at the end of SolveByMethod.
+void MatchStatistics(const LayerStatistics& statistics, LayerSolution& layer, std::string& remark);
+
 }  // namespace sparsify

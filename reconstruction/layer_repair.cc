@@ -257,8 +257,12 @@ class LayerRepair {
     const double before = LayerLoss(statistics, given, bias);
     LayerRepairOptions options = options_;
     options.damping = damping;
+    options.statistics_correction = options_.statistics_correction && !range_;
     LayerSolution solution = SolveByMethod(statistics, dense, given, mask, options, unit.remark);
-    if (range_) Fit(statistics, dense, damping, solution);
+    if (range_) {
+      Fit(statistics, dense, damping, solution);
+      if (options_.statistics_correction) MatchStatistics(statistics, solution, unit.remark);
+    }
     unit.loss_before = Relative(before, solution.target_variance);
     unit.loss_after = Relative(solution.loss, solution.target_variance);
     unit.samples = statistics.count();

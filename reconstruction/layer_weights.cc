@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sparsity/allocation/prune_network.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/text.h"
@@ -26,19 +27,6 @@ std::string FreeName(const Graph& graph, const std::string& stem) {
   std::string name = stem;
   for (int i = 2; graph.FindValue(name) != kNoValue; ++i) name = stem + std::to_string(i);
   return name;
-}
-
-void BakeMask(Graph& student, const std::string& name, const Mask& mask) {
-  const ValueId id = student.FindValue(name);
-  if (id == kNoValue || !student.value(id).is_parameter) {
-    Fail(student.name, "there is a mask for \"{}\", which is no parameter of the network", name);
-  }
-  Tensor& weight = student.mutable_value(id).data;
-  if (weight.shape() != mask.shape()) {
-    Fail(student.name, "the mask of \"{}\" has shape {}, the weight {}", name,
-         mask.shape().ToString(), weight.shape().ToString());
-  }
-  ApplyMask(mask, weight);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "sparsity/base/log.h"
 #include "sparsity/base/progress.h"
 #include "sparsity/base/text.h"
+#include "sparsity/graph/logits.h"
 #include "sparsity/training/batch_loader.h"
 
 namespace sparsify {

@@ -20,7 +20,4 @@ struct NetworkSuffix {
 /// `graph` is sorted. A free batch size stays free; `batch` stands for it while shapes are found.
 NetworkSuffix SuffixBehind(const Graph& graph, int cut, ValueId output, int64_t batch);
 
-/// The class scores: the network's first output, or what its last Softmax reads.
-ValueId LogitsOf(const Graph& graph);
-
 }  // namespace sparsify

@@ -10,6 +10,7 @@
 
 #include "sparsity/base/error.h"
 #include "sparsity/base/file.h"
+#include "sparsity/base/interrupt.h"
 #include "sparsity/base/text.h"
 
 namespace sparsify {
@@ -49,7 +50,11 @@ void ScratchFile::Create() {
 
 void ScratchFile::Reserve(int64_t offset, int64_t bytes) {
   if (descriptor_ < 0) Create();
-  const int error = posix_fallocate(descriptor_, offset, bytes);
+  int error = EINTR;
+  while (error == EINTR) {  // a signal; some file systems stop for it
+    ThrowIfInterrupted();
+    error = posix_fallocate(descriptor_, offset, bytes);
+  }
   if (error == 0) return;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
     Fail(directory_, "no room for {} of kept activations in the scratch file ({} free); {}",
@@ -57,6 +62,11 @@ void ScratchFile::Reserve(int64_t offset, int64_t bytes) {
   }
   Fail(directory_, "cannot reserve {} for kept activations: {}; {}", FormatBytes(bytes),
        Reason(error), kRemedy);
+}
+
+void ScratchFile::Release(int64_t offset, int64_t bytes) {
+  // Where the file system makes no holes the room comes back with the file's end.
+  (void)fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 }
 
 void ScratchFile::Write(int64_t offset, const void* data, int64_t bytes) {

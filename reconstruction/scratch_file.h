@@ -19,6 +19,8 @@ class ScratchFile {
   /// Makes room on the disk, so that writing there cannot fail half-way. Throws Error that says
   /// how much was wanted and how much is free.
   void Reserve(int64_t offset, int64_t bytes);
+  /// Gives reserved room back to the disk, where the file system can; what was there is lost.
+  void Release(int64_t offset, int64_t bytes);
   void Write(int64_t offset, const void* data, int64_t bytes);
   /// Reads what was written. Thread safe. Throws Error when the file ends before.
   void Read(int64_t offset, void* data, int64_t bytes) const;

@@ -84,10 +84,13 @@ std::vector<double> ChannelMoments::Means() const {
 }
 
 double ChannelMoments::SummedVariance() const {
+  constexpr double kRounding = 1e-13;  // of a constant channel, as a share of its square
   double total = 0;
   const auto means = Means();
   for (size_t c = 0; c < means.size(); ++c) {
-    total += std::max(0.0, squares_[c] / static_cast<double>(count_) - means[c] * means[c]);
+    const double square = squares_[c] / static_cast<double>(count_);
+    const double variance = square - means[c] * means[c];
+    if (variance > kRounding * square) total += variance;
   }
   return total;
 }

@@ -46,13 +46,14 @@ std::string Obstacle(const Graph& graph, const Unit& unit, const std::vector<Lay
   for (const int layer : unit.layers) depends.insert(layers[static_cast<size_t>(layer)].weight);
   for (const int index : unit.nodes) {
     const Node& node = graph.node(index);
-    const bool reached = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                     [&](ValueId id) { return depends.contains(id); });
+    const bool reached = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+      return id != kNoValue && depends.contains(id);
+    });
     if (!reached) continue;
     if (GetOp(node.type).backward == nullptr) {
       return fmt::format("{} \"{}\" has no gradient", OpName(node.type), node.name);
     }
-    depends.insert(node.outputs.begin(), node.outputs.end());
+    depends.insert(node.outputs.begin(), node.outputs.end());  // kNoValue is not asked for
   }
   return "";
 }
@@ -71,6 +72,10 @@ class UnitRepair {
     const int64_t fixed = task.student.inputs[0].shape[0];
     if (fixed > 0) options_.batch = fixed;
     units_ = FindUnits(task.student, task.layers, options.pattern);
+    if (task.finished < 0 || task.finished > std::ssize(units_)) {
+      Fail(task.student.name, "{} units are said to be finished, there are {}", task.finished,
+           units_.size());
+    }
   }
 
   RepairResult Run() {
@@ -178,8 +183,8 @@ class UnitRepair {
     const int64_t left = options_.memory_limit_mb * kBytesPerMb - step;
     budget_.set_limit(options_.keep_in_memory ? std::max<int64_t>(0, left) : 0);
     if (left >= 0) return;
-    Warn("{}: a step of {} images takes up to {}, memory_limit is {} MB; use smaller batches",
-         unit.name, options_.batch, FormatBytes(step), options_.memory_limit_mb);
+    Warn("{}: a step of {} images takes up to {}, memory_limit is {} MB", unit.name, options_.batch,
+         FormatBytes(step), options_.memory_limit_mb);
   }
 
   void NoteScratchFile() {

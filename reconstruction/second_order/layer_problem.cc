@@ -10,6 +10,7 @@ namespace sparsify {
 namespace {
 
 constexpr int kMostRaises = 12;
+constexpr double kFirstRaise = 1e-4;
 
 GroupProblem Build(const Moments& moments, const LayerStatistics& statistics, const Tensor& weight,
                    int64_t group, double damping) {
@@ -91,7 +92,7 @@ void SolveWithDamping(const LayerStatistics& statistics, const Tensor& weight, i
            "calibration images",
            group, damping);
     }
-    const double raised = std::max(1e-8, 10 * damping);
+    const double raised = std::max(kFirstRaise, 10 * damping);
     Warn(
         "{}: group {}: Cholesky factorisation failed with damping {:g} of the mean diagonal; "
         "raised to {:g}",

@@ -70,7 +70,8 @@ GroupProblem MakeGroupProblem(const LayerStatistics& statistics, const Tensor& w
                               int64_t group, double damping);
 
 /// Calls `solve` until it succeeds: false means that H was not positive definite, and the
-/// damping is raised tenfold (from 1e-8 at least), at most 12 times, with a warning that names
+/// damping is raised tenfold (to 1e-4 at least, as what barely factors solves for
+/// rounding), at most 12 times, with a warning that names
 /// the layer; then throws. `damping` and `raises` tell what happened.
 void SolveWithDamping(const LayerStatistics& statistics, const Tensor& weight, int64_t group,
                       double& damping, int& raises,

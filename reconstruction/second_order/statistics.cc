@@ -343,7 +343,11 @@ Moments LayerStatistics::GroupMoments(int64_t group) const {
   moments.cross_covariance -= y * x.transpose();
   moments.input_mean = x + shifts_[g].head(columns_).cast<double>();
   moments.target_mean = y + shifts_[g].tail(rows_).cast<double>();
-  moments.target_variance = (moments.target_variance - y.cwiseAbs2()).cwiseMax(0.0);
+  // Of a constant output only the rounding of floats varies: some 1e-15 of its square.
+  constexpr double kRounding = 1e-13;
+  const Vector variance = moments.target_variance - y.cwiseAbs2();
+  moments.target_variance =
+      (variance.array() > kRounding * moments.target_mean.array().square()).select(variance, 0);
   return moments;
 }
 

@@ -49,26 +49,26 @@ LayerSolution PruneWanda(const LayerStatistics& statistics, const Tensor& weight
   CheckSparsity(statistics, options.sparsity);
   const std::vector<ColumnSet> sets = MakeColumnSets(statistics, options.pattern);
   int64_t seen = 0;  // sets of the groups done
-  return SolveLayer(
-      statistics, weight, options.least_squares.damping,
-      [&](int64_t, GroupProblem& problem, GroupSolution& solution) {
-        const Matrix scores = problem.given.cwiseAbs2() * problem.input_square.asDiagonal();
-        solution.keep = KeepMatrix::Ones(scores.rows(), scores.cols());
-        int64_t now = seen;
-        if (options.pattern.kind == PruneKind::kNM) {
-          KeepBestOfSets(scores, sets, options.pattern.n, solution.keep);
-        } else {
-          PruneSets(scores, sets, options.pattern.RowsTogether(), options.sparsity, now,
-                    solution.keep);
-        }
-        if (!options.refit) {
-          solution.weights = problem.given;
-        } else if (!SolveOnSupport(problem, options.least_squares, solution)) {
-          return false;
-        }
-        seen = now;
-        return true;
-      });
+  return SolveLayer(statistics, weight, options.least_squares.damping,
+                    [&](int64_t, GroupProblem& problem, GroupSolution& solution) {
+                      const Matrix scores =
+                          problem.given.cwiseAbs2() * problem.input_square.asDiagonal();
+                      solution.keep = KeepMatrix::Ones(scores.rows(), scores.cols());
+                      int64_t now = seen;
+                      if (options.pattern.kind == PruneKind::kNM) {
+                        KeepBestOfSets(scores, sets, options.pattern.n, solution.keep);
+                      } else {
+                        PruneSets(scores, sets, options.pattern.RowsTogether(), options.sparsity,
+                                  now, solution.keep);
+                      }
+                      if (!options.refit) {
+                        solution.weights = problem.given;
+                      } else if (!SolveOnSupport(problem, options.least_squares, solution)) {
+                        return false;
+                      }
+                      seen = now;
+                      return true;
+                    });
 }
 
 }  // namespace sparsify

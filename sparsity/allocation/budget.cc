@@ -7,6 +7,7 @@
 
 #include "sparsity/allocation/loss_curve.h"
 #include "sparsity/base/error.h"
+#include "sparsity/base/log.h"
 
 namespace sparsify {
 namespace {
@@ -182,12 +183,25 @@ constexpr std::array<KindName, 3> kKinds = {KindName{"sparsity", "the layers' we
                                             KindName{"size", "the network's bytes"},
                                             KindName{"macs", "the network's multiply-adds"}};
 
-void CheckReachable(const std::vector<Choices>& layers, const Budget& budget, const Units& units) {
+/// What has to go, in units of the layers' costs. Where layers take a pattern or none, all of them
+/// may fall a little short of the pattern's own share, as layers of few channels do: then all take
+/// it.
+double TargetOf(const std::vector<Choices>& layers, const Budget& budget, const Units& units) {
+  constexpr double kLittle = 0.02;
   double most = 0;
-  for (const Choices& layer : layers) most += layer.cost * layer.most();
+  bool patterns = true;
+  for (const Choices& layer : layers) {
+    most += layer.cost * layer.most();
+    patterns = patterns && !layer.continuous;
+  }
   const double target = units.scale * budget.reduction + units.offset;
-  if (target <= most * (1 + 1e-9)) return;
+  if (target <= most * (1 + 1e-9)) return target;
   const double reachable = std::max(0.0, (most - units.offset) / units.scale);
+  if (patterns && reachable >= budget.reduction - kLittle) {
+    Note("allocation: {:.4g} % asked; with every layer in the pattern {:.4g} % of {} go",
+         100 * budget.reduction, 100 * reachable, kKinds[static_cast<size_t>(budget.kind)].of);
+    return most;
+  }
   Fail("allocation",
        "{:.4g} % of {} cannot go: at most {:.4g} % with these curves and max_layer_sparsity; raise "
        "the cap, prune more layers or another pattern",
@@ -213,8 +227,8 @@ BudgetSolution AllocateByBudget(const std::vector<SensitivityCurve>& curves, con
   }
   const Units units = UnitsOf(layers, budget);
   if (!(units.scale > 0)) Fail("allocation", "the layers have nothing that could go");
-  CheckReachable(layers, budget, units);
-  Solver solver(std::move(layers), units.scale * budget.reduction + units.offset);
+  const double target = TargetOf(layers, budget, units);
+  Solver solver(std::move(layers), target);
   BudgetSolution solution;
   solution.sparsity = solver.Solve();
   solution.loss = solver.Loss();

@@ -1,5 +1,7 @@
 #include "sparsity/allocation/prune_network.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -31,12 +33,20 @@ Mask MakeMask(const Tensor& weight, double sparsity, const MaskGenerator& genera
 }
 
 void ReportSurprises(const std::vector<PrunedLayer>& layers) {
+  std::vector<std::string> untouched;
   int64_t zeros = 0;
   int64_t with_zeros = 0;
   for (const PrunedLayer& layer : layers) {
+    if (layer.skipped.empty() && layer.requested > 0 && layer.achievable == 0) {
+      untouched.push_back(layer.name);
+    }
     if (layer.achieved == 1) Warn("layer \"{}\" loses every weight", layer.name);
     zeros += layer.already_zero;
     with_zeros += layer.already_zero > 0 ? 1 : 0;
+  }
+  if (!untouched.empty()) {
+    Note("{} layers stay dense, as the pattern takes nothing of their shapes: {}", untouched.size(),
+         fmt::join(untouched, ", "));
   }
   if (zeros > 0) {
     Note("{} weights in {} layers that the masks keep were zero before and count as pruned", zeros,
@@ -86,20 +96,22 @@ PrunedNetwork PruneNetwork(const Graph& graph, const std::vector<Layer>& layers,
   return result;
 }
 
-void BakeMasks(Graph& graph, std::map<std::string, Mask>& masks) {
-  for (auto& [name, mask] : masks) {
-    const ValueId id = graph.FindValue(name);
-    if (id == kNoValue || !graph.value(id).is_parameter) {
-      Fail(graph.name, "there is a mask for \"{}\", which is no parameter of the network", name);
-    }
-    Tensor& weight = graph.mutable_value(id).data;
-    if (weight.shape() != mask.shape()) {
-      Fail(graph.name, "the mask of \"{}\" has shape {}, the weight {}", name,
-           mask.shape().ToString(), weight.shape().ToString());
-    }
-    ApplyMask(mask, weight);
-    PruneZeros(weight, mask);
+Tensor& BakeMask(Graph& graph, const std::string& name, const Mask& mask) {
+  const ValueId id = graph.FindValue(name);
+  if (id == kNoValue || !graph.value(id).is_parameter) {
+    Fail(graph.name, "there is a mask for \"{}\", which is no parameter of the network", name);
   }
+  Tensor& weight = graph.mutable_value(id).data;
+  if (weight.shape() != mask.shape()) {
+    Fail(graph.name, "the mask of \"{}\" has shape {}, the weight {}", name,
+         mask.shape().ToString(), weight.shape().ToString());
+  }
+  ApplyMask(mask, weight);
+  return weight;
+}
+
+void BakeMasks(Graph& graph, std::map<std::string, Mask>& masks) {
+  for (auto& [name, mask] : masks) PruneZeros(BakeMask(graph, name, mask), mask);
 }
 
 }  // namespace sparsify

@@ -37,6 +37,10 @@ PrunedNetwork PruneNetwork(const Graph& graph, const std::vector<Layer>& layers,
                            const std::vector<LayerTarget>& targets, const MaskGenerator& generator,
                            uint64_t seed);
 
+/// W ← W ⊙ M for the parameter of this name, which is returned. Throws Error where there is none,
+/// or one of another shape.
+Tensor& BakeMask(Graph& graph, const std::string& name, const Mask& mask);
+
 /// W ← W ⊙ M for every mask (by value name), which then leaves out kept weights that are
 /// zero: the number of zeros of each weight is the number its mask prunes. Throws when a
 /// name is no parameter of the graph or a shape differs.

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "sparsity/allocation/budget.h"
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
@@ -16,6 +18,23 @@ int64_t RestOf(const AllocationProblem& problem, BudgetKind kind) {
   for (const Layer& layer : problem.layers) macs += layer.macs;
   for (size_t i = 0; i < problem.selected.size(); ++i) macs -= problem.layer(i).macs;
   return macs;
+}
+
+void WarnOfExtrapolation(const std::vector<SensitivityCurve>& curves,
+                         const std::vector<double>& sparsity) {
+  constexpr double kLittle = 1e-3;
+  std::vector<std::string> beyond;
+  for (size_t i = 0; i < curves.size(); ++i) {
+    const double last = *std::ranges::max_element(curves[i].sparsity);
+    if (sparsity[i] <= last + kLittle) continue;
+    beyond.push_back(fmt::format("{} ({:.1f} %, measured up to {:.1f} %)", curves[i].layer,
+                                 100 * sparsity[i], 100 * last));
+  }
+  if (beyond.empty()) return;
+  Warn(
+      "allocation: {} layers go beyond what was measured, on a guessed loss: {}; measure higher "
+      "sparsities (allocation.levels), or use ERK where almost everything goes",
+      beyond.size(), fmt::join(beyond, ", "));
 }
 
 }  // namespace
@@ -60,6 +79,7 @@ std::vector<double> AllocateBySensitivity(const AllocationProblem& problem,
       AllocateByBudget(selected, budget, problem.options.max_layer_sparsity);
   Verbose("allocation: {:.2f} % of the {} budget ({:.2f} % asked), summed loss {:.4g}",
           100 * solution.reduction, problem.options.budget, 100 * problem.sparsity, solution.loss);
+  WarnOfExtrapolation(selected, solution.sparsity);
   return solution.sparsity;
 }
 

@@ -5,7 +5,7 @@
 namespace sparsify {
 
 /// Installs handlers for SIGINT, SIGTERM and (unless it is ignored) SIGHUP that set the flag; a
-/// second signal kills at once.
+/// second signal kills at once. A limit on the size of files becomes an error, not a signal.
 void InstallInterruptHandlers();
 
 /// True after the first signal.

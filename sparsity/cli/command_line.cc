@@ -17,6 +17,8 @@ constexpr const char* kFooter =
     "Its plan:   sparsify --config configs/quickstart.yaml --dry-run\n"
     "One key:    sparsify --config F --set sweep=[50] --set data.evaluation=\"{type: images, path: "
     "d}\"\n"
+    "Its speed:  sparsify bench runs/quickstart/checkpoints/sparsity_80.h5 --set "
+    "benchmark.batch=[1,8]\n"
     "Exit codes: 0 done, 1 the run failed, 2 wrong command line or configuration, 130 interrupted.";
 
 /// CLI11's options bound to a CommandLine, in one object so that they live as long as the app.
@@ -77,7 +79,11 @@ class Parser {
     convert_->add_option("in", result_.input_file, ".onnx or .h5")->required();
     convert_->add_option("out", result_.output_file, ".onnx or .h5")->required();
     evaluate_ = app_.add_subcommand("evaluate", "accuracy of the configured network as it is");
-    for (CLI::App* command : {inspect_, convert_, evaluate_}) command->fallthrough();
+    bench_ = app_.add_subcommand(
+        "bench", "time a network file as it is: its zeros by sparse kernels, beside dense ones");
+    bench_->add_option("file", result_.input_file, ".onnx or .h5")->required();
+    bench_->footer("What is measured: --set benchmark.KEY=VALUE, e.g. --set benchmark.batch=[1,8]");
+    for (CLI::App* command : {inspect_, convert_, evaluate_, bench_}) command->fallthrough();
   }
 
   static CommandLine Text(std::string text) {
@@ -106,6 +112,9 @@ class Parser {
       result_.command = inspect_->parsed() ? Command::kInspect : Command::kConvert;
       RefuseOptions(inspect_->parsed() ? *inspect_ : *convert_,
                     {"--config", "--set", "--output", "--resume", "--dry-run"});
+    } else if (bench_->parsed()) {
+      result_.command = Command::kBench;
+      RefuseOptions(*bench_, {"--config", "--output", "--resume", "--dry-run", "--threads"});
     } else {
       result_.command = evaluate_->parsed() ? Command::kEvaluate : Command::kRun;
       if (evaluate_->parsed()) RefuseOptions(*evaluate_, {"--output", "--resume", "--dry-run"});
@@ -134,6 +143,7 @@ class Parser {
   CLI::App* inspect_ = nullptr;
   CLI::App* convert_ = nullptr;
   CLI::App* evaluate_ = nullptr;
+  CLI::App* bench_ = nullptr;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@ enum class Command {
   kEvaluate,    // evaluate --config F
   kInspect,     // inspect FILE
   kConvert,     // convert IN OUT
+  kBench,       // bench FILE
   kHelpConfig,  // --help-config [markdown]
   kPrintText,   // --help, --version: `text`
 };
@@ -26,7 +27,7 @@ struct CommandLine {
   bool dry_run = false;
   int threads = 0;  // 0: all processors
   LogLevel log_level = LogLevel::kNote;
-  std::string input_file;   // inspect, convert
+  std::string input_file;   // inspect, convert, bench
   std::string output_file;  // convert
   std::string units;        // inspect --units[=PATTERN], or empty
   bool markdown = false;    // --help-config markdown

@@ -9,6 +9,7 @@
 #include "sparsity/base/options_print.h"
 #include "sparsity/base/parallel.h"
 #include "sparsity/base/text.h"
+#include "sparsity/cli/bench_model.h"
 #include "sparsity/cli/inspect.h"
 #include "sparsity/cli/pipeline.h"
 #include "sparsity/cli/rank_exchange.h"
@@ -56,6 +57,13 @@ void Convert(const CommandLine& line) {
   Print(fmt::format("{}: {}\n", line.output_file, FormatBytes(FileSize(line.output_file))));
 }
 
+void Bench(const CommandLine& line) {
+  OptionsDocument document = OptionsDocument::FromText("{}", "command line");
+  for (const std::string& assignment : line.sets) document.Set(assignment);
+  const BenchmarkOptions options = ReadBenchmark(document);
+  Print(BenchModel(LoadModelFile(line.input_file), line.input_file, options));
+}
+
 }  // namespace
 
 void RunCommand(const CommandLine& line, Communicator& ranks) {
@@ -75,6 +83,8 @@ void RunCommand(const CommandLine& line, Communicator& ranks) {
       return Inspect(line);
     case Command::kConvert:
       return Convert(line);
+    case Command::kBench:
+      return Bench(line);
     case Command::kHelpConfig: {
       RunConfig defaults;
       return Print(line.markdown ? ConfigReference() : OptionsHelp(Fields(defaults)));

@@ -11,6 +11,7 @@
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/rank_exchange.h"
 #include "sparsity/cli/run_folder.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {

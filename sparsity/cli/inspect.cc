@@ -64,6 +64,15 @@ std::string DescribeMaking(const Checkpoint& model) {
   return text;
 }
 
+int64_t CountNonFinite(const std::vector<const Tensor*>& weights) {
+  int64_t count = 0;
+  for (const Tensor* weight : weights) {
+    count += std::count_if(weight->values().begin(), weight->values().end(),
+                           [](float w) { return !std::isfinite(w); });
+  }
+  return count;
+}
+
 /// The histogram table with a bar for each share.
 std::string DrawHistogram(CsvTable table) {
   double largest = 0;
@@ -81,7 +90,9 @@ std::string DrawHistogram(CsvTable table) {
 CsvTable MagnitudeHistogram(const std::vector<const Tensor*>& weights) {
   double largest = 0;
   for (const Tensor* weight : weights) {
-    for (const float w : weight->values()) largest = std::max(largest, std::abs(double{w}));
+    for (const float w : weight->values()) {
+      if (std::isfinite(w)) largest = std::max(largest, std::abs(double{w}));
+    }
   }
   CsvTable table = {{"|w| from", "to", "weights", "%"}, {}};
   if (largest == 0) return table;
@@ -89,9 +100,9 @@ CsvTable MagnitudeHistogram(const std::vector<const Tensor*>& weights) {
   int64_t total = 0;
   for (const Tensor* weight : weights) {
     for (const float w : weight->values()) {
-      if (w == 0) continue;
+      if (w == 0 || !std::isfinite(w)) continue;
       const double depth = (std::log10(largest) - std::log10(std::abs(double{w}))) * kBinsPerDecade;
-      ++counts[static_cast<size_t>(std::clamp(kBins - static_cast<int>(depth), 0, kBins))];
+      ++counts[static_cast<size_t>(kBins - static_cast<int>(std::clamp<double>(depth, 0, kBins)))];
       ++total;
     }
   }
@@ -129,6 +140,8 @@ std::string InspectModel(const Checkpoint& model, const std::string& path) {
       Percent(totals.zeros, totals.weights));
   std::vector<const Tensor*> weights;
   for (const Layer& layer : layers) weights.push_back(&graph.value(layer.weight).data);
+  const int64_t broken = CountNonFinite(weights);
+  if (broken > 0) text += fmt::format("{} weights are NaN or infinite: it cannot run\n", broken);
   text += fmt::format("\nmagnitudes of the weights that are not zero\n{}",
                       DrawHistogram(MagnitudeHistogram(weights)));
   return text + DescribeMaking(model);

@@ -10,6 +10,7 @@
 #include "sparsity/cli/network.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/executor/layer_rate.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -90,19 +91,10 @@ void WarnOfDisturbance(const SpeedRow& row) {
   if (!IsDisturbed(row)) return;
   Warn(
       "{}: other programs disturbed the timing (dense median {:.2f} ms, minimum "
-      "{:.2f} ms; sparse {:.2f} and {:.2f} ms); the ratio of the minima, {:.2f}, is the better "
-      "figure",
+      "{:.2f} ms; sparse {:.2f} and {:.2f} ms); repeat it on a quiet machine. The ratio of the "
+      "minima is {:.2f}",
       row.Name(), row.dense.median_ms, row.dense.min_ms, row.sparse.median_ms, row.sparse.min_ms,
       row.speedup_min);
-}
-
-void WarnOfSlowdown(const SpeedRow& row) {
-  constexpr double kNoise = 0.98;
-  if (row.sparsity == 0 || row.speedup >= kNoise) return;
-  Warn(
-      "{} % sparse is slower than dense at {}: speed-up {:.2f} "
-      "(speedup.csv names the layers that stayed dense)",
-      FormatPercent(row.sparsity), row.Name(), row.speedup);
 }
 
 }  // namespace
@@ -137,32 +129,38 @@ std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, dou
           fmt::format("{:.2f}", evaluation.seconds)};
 }
 
-void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes) {
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes,
+                    bool repaired) {
   const double chance = 100.0 / static_cast<double>(classes);
   const double near_chance = std::min(2 * chance, chance + 10);
-  if (sparse_top1 >= near_chance || dense_top1 < 2 * near_chance) return;
+  if (sparse_top1 >= std::max(near_chance, dense_top1 / 2) || dense_top1 < 2 * near_chance) return;
   Warn(
       "accuracy has collapsed at {} %: top-1 {:.2f} % (dense {:.2f} %, guessing {:.2f} %); prune "
-      "less, or repair the weights",
-      FormatPercent(percent), sparse_top1, dense_top1, chance);
+      "less, or {}",
+      FormatPercent(percent), sparse_top1, dense_top1, chance,
+      repaired ? "repair with more images or by another method"
+               : "repair the weights (sparsity.reconstruction) or train them (training)");
 }
 
-std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent) {
+std::vector<SpeedRow> MeasureAll(const Graph& graph, const BenchmarkOptions& options) {
   std::vector<SpeedRow> rows;
-  if (!run.config.benchmark) return rows;
-  const BenchmarkOptions& options = *run.config.benchmark;
   for (const int64_t batch : options.batch) {
     for (const int64_t threads : options.threads) {
       for (const int64_t streams : options.streams) {
         ThrowIfInterrupted();
-        SpeedRow& row = rows.emplace_back(MeasureSpeedup(graph, batch, static_cast<int>(threads),
-                                                         options, static_cast<int>(streams)));
-        row.sparsity = percent;
-        WarnOfDisturbance(row);
-        WarnOfSlowdown(row);
+        rows.push_back(MeasureSpeedup(graph, batch, static_cast<int>(threads), options,
+                                      static_cast<int>(streams)));
+        WarnOfDisturbance(rows.back());
       }
     }
   }
+  return rows;
+}
+
+std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent) {
+  if (!run.config.benchmark) return {};
+  std::vector<SpeedRow> rows = MeasureAll(graph, *run.config.benchmark);
+  for (SpeedRow& row : rows) row.sparsity = percent;
   return rows;
 }
 

@@ -23,12 +23,16 @@ std::vector<std::string> AccuracyRow(const PreparedRun& run, double percent, dou
 
 /// Warns when a network that could classify has come near guessing.
 /// `dense_top1` and `sparse_top1` are percent.
-void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes);
+void WarnOfCollapse(double percent, double dense_top1, double sparse_top1, int64_t classes,
+                    bool repaired);
 
 /// Whether other programs disturbed the timing: medians far above the minima.
 bool IsDisturbed(const SpeedRow& row);
 
-/// Measures every combination of the benchmark section; empty when there is none.
+/// Measures every combination of batch, threads and streams; warns where the timing was disturbed.
+std::vector<SpeedRow> MeasureAll(const Graph& graph, const BenchmarkOptions& options);
+
+/// The same of the benchmark section, as rows of sparsity `percent`; empty when there is none.
 std::vector<SpeedRow> MeasureNetwork(const PreparedRun& run, const Graph& graph, double percent);
 
 /// Rows of speedup.csv, cells in sequence.

@@ -4,8 +4,7 @@
 #include <memory>
 
 #include "sparsity/base/error.h"
-#include "sparsity/base/parallel.h"
-#include "sparsity/executor/plan.h"
+#include "sparsity/cli/padded_plan.h"
 #include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
@@ -16,37 +15,6 @@ Shape ScoresShape(const Graph& graph) {
   const auto shapes = InferShapes(graph, UsableBatch(graph, 1));
   return shapes.at(static_cast<size_t>(graph.outputs.at(0).value));
 }
-
-/// A plan and the buffers of one full batch.
-struct DensePlan {
-  DensePlan(const Graph& graph, int64_t batch_size)
-      : batch(batch_size),
-        plan(graph, {.batch = batch_size, .threads = Threads(), .allow_sparse = false}),
-        images(plan.input_shapes().at(0)),
-        scores(plan.output_shapes().at(0)) {}
-
-  void Run(const Tensor& input, Tensor& logits) {
-    const int64_t count = input.shape()[0];
-    if (count > batch) {
-      Fail("forward pass", "{} images for a plan of {}", count, batch);
-    }
-    const float* source = input.data();
-    if (count < batch) {
-      images.Fill(0);
-      std::copy_n(source, input.size(), images.data());
-      source = images.data();
-    }
-    plan.Run({source}, {scores.data()});
-    const int64_t classes = scores.size() / batch;
-    logits.Resize({count, classes});
-    std::copy_n(scores.data(), logits.size(), logits.data());
-  }
-
-  const int64_t batch;
-  const Plan plan;
-  Tensor images;
-  Tensor scores;
-};
 
 }  // namespace
 
@@ -85,18 +53,13 @@ int64_t ClassCount(const Graph& graph) {
   return ScoresShape(graph).NumElements() / UsableBatch(graph, 1);
 }
 
-int64_t UsableBatch(const Graph& graph, int64_t wanted) {
-  const int64_t fixed = graph.inputs.at(0).shape[0];
-  return fixed > 0 ? fixed : wanted;
-}
-
 std::vector<Layer> LayersOf(const Graph& graph) {
   return FindLayers(graph, InferShapes(graph, UsableBatch(graph, 1)));
 }
 
 ForwardFunction DenseForward(const Graph& graph, int64_t batch) {
-  const auto plan = std::make_shared<DensePlan>(graph, batch);
-  return [plan](const Tensor& images, Tensor& logits) { plan->Run(images, logits); };
+  const auto plan = std::make_shared<PaddedPlan>(graph, batch);
+  return [plan](const Tensor& images, Tensor& logits) { plan->Run({&images}, logits); };
 }
 
 }  // namespace sparsify

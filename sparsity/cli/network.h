@@ -24,9 +24,6 @@ Shape ImageShape(const Graph& graph);
 /// Number of scores an image gets.
 int64_t ClassCount(const Graph& graph);
 
-/// `wanted`, or the batch size that the network's file fixes.
-int64_t UsableBatch(const Graph& graph, int64_t wanted);
-
 /// The prunable layers, in topological order.
 std::vector<Layer> LayersOf(const Graph& graph);
 

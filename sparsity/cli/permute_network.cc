@@ -43,8 +43,9 @@ void PermuteNetwork(PreparedRun& run, const RunFiles& files) {
   StripeSearchOptions search;
   search.seed = static_cast<uint64_t>(run.config.seed);
   const PermutationReport report = PermuteChannels(
-      run.model.graph, InferShapes(run.model.graph, 1), run.layers, run.skipped,
-      scheduler->calculator().n, scheduler->calculator().m, search, "channel permutation");
+      run.model.graph, InferShapes(run.model.graph, UsableBatch(run.model.graph, 1)), run.layers,
+      run.skipped, scheduler->calculator().n, scheduler->calculator().m, search,
+      "channel permutation");
   NoteGains(report, verbosity);
   if (!report.copied.empty()) {
     Note("channel permutation: parameters that nodes shared became their own: {}",

@@ -17,6 +17,7 @@
 #include "sparsity/cli/runner.h"
 #include "sparsity/cli/timed_targets.h"
 #include "sparsity/io/model_file.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -64,7 +65,9 @@ void RunPipeline(const RunConfig& config, const OptionsDocument& document,
   const RunFiles files(config.output.dir);
   const RunIdentity identity = IdentityOf(
       config, run.model.graph,
-      {run.evaluation.get(), run.calibration.get(), run.measuring.get(), run.training.get()});
+      {run.evaluation.get(), run.calibration.get(), run.measuring.get(), run.training.get()},
+      config.sparsity.progressive || run.scheduler->Continues() ? run.levels
+                                                                : std::vector<double>());
   if (request.dry_run) {
     AnalyseNetwork(run, files.Analysis(), false);
     Print(DescribePlan(run,

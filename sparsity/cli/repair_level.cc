@@ -22,6 +22,7 @@
 #include "sparsity/cli/partial_level.h"
 #include "sparsity/cli/run_folder.h"
 #include "sparsity/mask/mask_generator.h"
+#include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
 namespace {
@@ -122,12 +123,14 @@ double MeanLoss(const std::vector<RepairedUnit>& units, double RepairedUnit::*lo
 }
 
 void NoteRepair(double percent, const std::vector<RepairedUnit>& units, double seconds) {
-  Note("{} %: repaired {} of {} units in {}; mean error {:.2f} → {:.2f} % of the variance",
-       FormatPercent(percent),
-       std::count_if(units.begin(), units.end(),
-                     [](const RepairedUnit& unit) { return unit.unrepaired.empty(); }),
-       units.size(), FormatSeconds(seconds), MeanLoss(units, &RepairedUnit::loss_before) * 100,
-       MeanLoss(units, &RepairedUnit::loss_after) * 100);
+  Note(
+      "{} %: repaired {} of {} units in {}; mean error on the images of the repair {:.2f} → "
+      "{:.2f} % of the variance",
+      FormatPercent(percent),
+      std::count_if(units.begin(), units.end(),
+                    [](const RepairedUnit& unit) { return unit.unrepaired.empty(); }),
+      units.size(), FormatSeconds(seconds), MeanLoss(units, &RepairedUnit::loss_before) * 100,
+      MeanLoss(units, &RepairedUnit::loss_after) * 100);
 }
 
 /// One repair at work: what it needs, and the state that it leaves.
@@ -156,11 +159,14 @@ class LevelRepair {
   void Repair(PartialState& state) {
     const auto start = std::chrono::steady_clock::now();
     partial_.RemovePolish();  // of another repair
+    const std::vector<RepairedUnit> earlier = state.units;
+    double seconds_before = 0;
+    for (const RepairedUnit& unit : earlier) seconds_before += unit.seconds;
     if (state.finished > 0) {
       Note("{} %: goes on behind unit {} of an earlier run", FormatPercent(percent_),
            state.finished);
+      clock_.Add("repair", {{"units of an earlier run", seconds_before}});
     }
-    const std::vector<RepairedUnit> earlier = state.units;
     const auto add = [&](std::span<const RepairedUnit> units) {
       state.units = earlier;
       state.units.insert(state.units.end(), units.begin(), units.end());
@@ -173,7 +179,7 @@ class LevelRepair {
         });
     add(result.units);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    NoteRepair(percent_, state.units, seconds.count());
+    NoteRepair(percent_, state.units, seconds_before + seconds.count());
     clock_.Add("repair", result.seconds);
     layers_ = LayersOf(student_.graph);  // some have a bias now
     state.repaired = true;

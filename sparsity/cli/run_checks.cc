@@ -87,19 +87,36 @@ void CheckMethodFitsMasks(const SparsityOptions& options, const OptionsDocument&
             options.reconstruction->method, masks.type);
 }
 
-/// Each list gives rows of speedup.csv.
-void CheckBenchmark(const BenchmarkOptions& options, const OptionsDocument& document) {
-  const auto check = [&](std::string_view key, auto values) {
-    const std::string where = document.Where(fmt::format("benchmark.{}", key));
-    if (values.empty()) FailUsage(where, "empty; give at least one, or benchmark: None");
-    std::sort(values.begin(), values.end());
-    const auto twice = std::adjacent_find(values.begin(), values.end());
-    if (twice != values.end()) FailUsage(where, "{} is given twice", *twice);
-  };
-  check("batch", options.batch);
-  check("threads", options.threads);
-  check("streams", options.streams);
-  check("precision", options.precision);
+/// N:M groups prune every layer alike, or not at all.
+void CheckPatternFitsSparsities(const RunConfig& config, const OptionsDocument& document) {
+  const SparsityOptions& s = config.sparsity;
+  const std::string& type = s.mask_generator.type;
+  if (type != "NMMaskGenerator" && type != "NM2DMaskGenerator") return;
+  if (s.scheduler.type != "BaseScheduler" || s.allocation.HasTimeBudget()) return;
+  const std::string& allocation = s.allocation.type;
+  if (allocation == "ERK" || allocation == "Magnitude" || allocation == "L1Normalized" ||
+      allocation == "L2Normalized") {
+    FailUsage(document.Where("sparsity.allocation.type"),
+              "{} gives every layer a sparsity of its own, but {} prunes n of every m weights; use "
+              "Uniform (every layer) or Sensitivity (which layers)",
+              allocation, type);
+  }
+  if (allocation == "Uniform" && config.sweep.size() > 1) {
+    FailUsage(document.Where("sweep"),
+              "{} sparsities, but {} with Uniform allocation gives the same network for each; give "
+              "one",
+              config.sweep.size(), type);
+  }
+  if (allocation != "Sensitivity" || s.allocation.budget != "sparsity" || config.sweep.empty() ||
+      type != "NMMaskGenerator") {
+    return;
+  }
+  constexpr double kLittle = 2;  // what layers of few channels may lack
+  const NMMaskOptions& nm = s.mask_generator.nm;
+  const double most = 100.0 * static_cast<double>(nm.m - nm.n) / static_cast<double>(nm.m);
+  if (config.sweep.back() <= most + kLittle) return;
+  FailUsage(document.Where("sweep"), "{} percent, but {}:{} prunes at most {:.4g}",
+            config.sweep.back(), nm.n, nm.m, most);
 }
 
 /// Training needs images and steps, and does the work of a repair itself.
@@ -129,6 +146,20 @@ void CheckTraining(const RunConfig& config, const OptionsDocument& document) {
 
 }  // namespace
 
+void CheckBenchmark(const BenchmarkOptions& options, const OptionsDocument& document) {
+  const auto check = [&](std::string_view key, auto values) {
+    const std::string where = document.Where(fmt::format("benchmark.{}", key));
+    if (values.empty()) FailUsage(where, "empty; give at least one, or benchmark: None");
+    std::sort(values.begin(), values.end());
+    const auto twice = std::adjacent_find(values.begin(), values.end());
+    if (twice != values.end()) FailUsage(where, "{} is given twice", *twice);
+  };
+  check("batch", options.batch);
+  check("threads", options.threads);
+  check("streams", options.streams);
+  check("precision", options.precision);
+}
+
 void CheckRunConfig(const RunConfig& config, const OptionsDocument& document) {
   if (config.model.path.empty()) {
     FailUsage(document.Where("model.path"), "missing; name a trained network, .onnx or .h5");
@@ -137,6 +168,7 @@ void CheckRunConfig(const RunConfig& config, const OptionsDocument& document) {
     FailUsage(document.Where("output.dir"), "empty; name a folder for the results");
   }
   CheckSweep(config, document);
+  CheckPatternFitsSparsities(config, document);
   const auto& table = config.sparsity.scheduler.amba_level_prune.sparsity_table;
   CheckPercent(table, document.Where(kSchedulerTableKey));
   CheckIncreasing(table, document.Where(kSchedulerTableKey));

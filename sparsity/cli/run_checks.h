@@ -17,6 +17,9 @@ inline constexpr std::string_view kKwargsSparsityKey = "sparsity.mask_generator.
 /// Throws usage Errors with the place in the document.
 void CheckRunConfig(const RunConfig& config, const OptionsDocument& document);
 
+/// The same of the `benchmark:` section alone: lists that are empty or name a value twice.
+void CheckBenchmark(const BenchmarkOptions& options, const OptionsDocument& document);
+
 /// Runs `body`; an Error of it gets the place of `key` in front.
 template <class Body>
 auto WithPlace(const OptionsDocument& document, std::string_view key, Body body) {

@@ -54,7 +54,8 @@ void RunConfig::VisitFields(OptionVisitor& v) {
   v.Field("sweep", sweep, {.min = 0, .min_open = true},
           "network sparsities to go through, percent, below 100, increasing; or what "
           "sparsity.allocation.budget makes of them");
-  v.Field("seed", seed, {.min = 0}, "of everything random; same seed, same masks");
+  v.Field("seed", seed, {.min = 0},
+          "of everything random; same seed and number of threads, same masks");
   v.Section("model", model, "the network to prune");
   v.Section("data", data, "images and how they become network inputs");
   v.Section("sparsity", sparsity, "what is pruned, how, and how it is repaired");

@@ -1,48 +1,16 @@
 #include "sparsity/cli/run_curves.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 
 #include "reconstruction/measure_sensitivity.h"
 #include "sparsity/allocation/energy_curves.h"
 #include "sparsity/base/log.h"
-#include "sparsity/base/parallel.h"
 #include "sparsity/cli/network.h"
-#include "sparsity/executor/plan.h"
+#include "sparsity/cli/padded_plan.h"
 
 namespace sparsify {
 namespace {
-
-/// A dense plan and full batches of its inputs and its output.
-struct PaddedPlan {
-  PaddedPlan(const Graph& graph, int64_t batch_size)
-      : batch(batch_size),
-        plan(graph, {.batch = batch_size, .threads = Threads(), .allow_sparse = false}),
-        output(plan.output_shapes().at(0)) {
-    for (const Shape& shape : plan.input_shapes()) padded.emplace_back(shape);
-  }
-
-  void Run(const std::vector<const Tensor*>& inputs, Tensor& result) {
-    std::vector<const float*> sources;
-    const int64_t count = inputs.at(0)->shape()[0];
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      sources.push_back(inputs[i]->data());
-      if (inputs[i]->size() == padded[i].size()) continue;
-      padded[i].Fill(0);
-      std::copy_n(inputs[i]->data(), inputs[i]->size(), padded[i].data());
-      sources[i] = padded[i].data();
-    }
-    plan.Run(sources, {output.data()});
-    result.Resize({count, output.size() / batch});
-    std::copy_n(output.data(), result.size(), result.data());
-  }
-
-  const int64_t batch;
-  const Plan plan;
-  std::vector<Tensor> padded;
-  Tensor output;
-};
 
 NetworkFunction MakePlan(const Graph& graph, int64_t batch) {
   const auto plan = std::make_shared<PaddedPlan>(graph, batch);
@@ -59,6 +27,7 @@ SensitivityOptions OptionsOf(const PreparedRun& run) {
   options.loss = run.allocation.loss == "kl" ? OutputLossKind::kKl : OutputLossKind::kMse;
   options.seed = static_cast<uint64_t>(run.config.seed);
   options.repair = run.config.sparsity.reconstruction.has_value();
+  options.memory_limit_mb = ReconstructionOptions().memory_limit;
   if (!run.MeasuresCurves()) return options;
   if (!options.repair) {
     Note(

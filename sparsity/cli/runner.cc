@@ -346,7 +346,8 @@ std::vector<std::string> Runner::EvaluateLevel(double percent, Checkpoint& check
   const Evaluation result = EvaluateNetwork(run_, checkpoint.graph,
                                             "evaluate " + LevelName(percent), &dense_.predictions);
   NoteAccuracy(percent, result);
-  WarnOfCollapse(percent, dense_.top1, result.top1, run_.classes);
+  WarnOfCollapse(percent, dense_.top1, result.top1, run_.classes,
+                 run_.config.sparsity.reconstruction.has_value() || run_.training != nullptr);
   checkpoint.metrics = {{"top1", result.top1},
                         {"top5", result.top5},
                         {"agreement", result.agreement},

@@ -141,6 +141,7 @@ std::vector<TrainingRow> TrainDense(PreparedRun& run, const RunFiles& files,
                              .on_row = seen,
                              .ranks = run.ranks};
   TrainingResult result = RunTraining(task, options, clock);
+  if (run.IsFirst()) SaveTrainingState(result.state, files.TrainingState(0));
   AddHistory(fmt::format("trained from random weights, {} steps of {} of {}", steps,
                          options.ImagesText(), config.data.training->path),
              run.model);

@@ -11,6 +11,7 @@
 #include "sparsity/base/parallel.h"
 #include "sparsity/base/progress.h"
 #include "sparsity/base/text.h"
+#include "sparsity/graph/logits.h"
 #include "sparsity/ops/graph_pass.h"
 #include "sparsity/training/clip.h"
 #include "sparsity/training/data_parallel.h"
@@ -46,7 +47,7 @@ class Training {
         ranks_(task.ranks != nullptr ? *task.ranks : alone_),
         options_(options),
         input_(task.graph.inputs[0].value),
-        scores_(ScoresOf(task.graph)),
+        scores_(LogitsOf(task.graph)),
         parameters_(task.graph, task.layers,
                     task.rule != nullptr ? task.sparsity : std::vector<double>{}, task.seed),
         optimizer_(options.Optimizer()),
@@ -224,7 +225,7 @@ double Training::LossOfRows(const Batch& batch) {
   double loss =
       CrossEntropy(logits, labels_, options_.label_smoothing, &grad_logits_, batch_images_);
   if (teacher_) {
-    loss += DistillationLoss(logits, teacher_->Output(ScoresOf(*task_.teacher)),
+    loss += DistillationLoss(logits, teacher_->Output(LogitsOf(*task_.teacher)),
                              options_.distillation->temperature, options_.distillation->weight,
                              &grad_logits_, batch_images_);
   }
@@ -244,7 +245,7 @@ std::string Training::FirstNotFinite(const Batch& batch) const {
     }
   }
   if (!AllFinite(pass_.Output(scores_))) return "the network's output";
-  if (teacher_ && !AllFinite(teacher_->Output(ScoresOf(*task_.teacher)))) {
+  if (teacher_ && !AllFinite(teacher_->Output(LogitsOf(*task_.teacher)))) {
     return "the teacher's output";
   }
   return "the loss";

@@ -7,6 +7,7 @@
 #include "sparsity/base/error.h"
 #include "sparsity/base/log.h"
 #include "sparsity/base/parallel.h"
+#include "sparsity/graph/logits.h"
 #include "sparsity/ops/infer_shapes.h"
 
 namespace sparsify {
@@ -29,7 +30,7 @@ Shape ScoresShape(const Graph& graph, const Dataset& data, int64_t batch) {
               input[0], input[0]);
   }
   const std::vector<Shape> shapes = InferShapes(graph, batch, data.image_shape());
-  const Shape scores = shapes[static_cast<size_t>(ScoresOf(graph))];
+  const Shape scores = shapes[static_cast<size_t>(LogitsOf(graph))];
   if (scores.rank() < 2 || scores[0] != batch || scores[1] < 1 ||
       scores.NumElements() != batch * scores[1]) {
     FailUsage(graph.name, "gives {} for {} images; training needs one row of class scores each",
@@ -88,13 +89,6 @@ void CheckRanks(const TrainingTask& task, const TrainingOptions& options) {
 
 }  // namespace
 
-ValueId ScoresOf(const Graph& graph) {
-  const ValueId output = graph.outputs[0].value;
-  const int producer = graph.Producer(output);
-  if (producer < 0 || graph.node(producer).type != OpType::kSoftmax) return output;
-  return graph.node(producer).inputs[0];
-}
-
 void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   if (task.steps < 1) FailUsage("training", "{} steps, expected at least 1", task.steps);
   options.Check();
@@ -107,7 +101,7 @@ void CheckTraining(const TrainingTask& task, const TrainingOptions& options) {
   CheckTeacher(task, options, scores);
   CheckRanks(task, options);
   if (task.ranks != nullptr && !task.ranks->IsFirst()) return;  // one says it
-  if (ScoresOf(task.graph) != task.graph.outputs[0].value) {
+  if (LogitsOf(task.graph) != task.graph.outputs[0].value) {
     Note("{}: training leaves out the Softmax at the end; the loss has its own", task.graph.name);
   }
   NotePrecision(task, options);

@@ -7,9 +7,6 @@
 
 namespace sparsify {
 
-/// The class scores that a loss takes: the network's output, or what its final Softmax reads.
-ValueId ScoresOf(const Graph& graph);
-
 /// Throws Error when no step can be made: steps below 1, options that contradict each other, not
 /// one image input and one output, images or a batch size that the network (or the teacher) does
 /// not take, no row of class scores an image, a teacher with other classes, a teacher without

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "sparsity/base/log.h"
 #include "tests/allocation/allocation_testing.h"
 
 namespace sparsify {
@@ -260,6 +261,17 @@ TEST(AllocateByBudget, LayersThatThePatternDoesNotFitStayDense) {
                 AllocateByBudget({misfit, half}, {.reduction = 0.1}, 0.4);
               }),
               HasSubstr("at most 0 %"));
+}
+
+TEST(AllocateByBudget, WhatFewChannelsLackOfAPatternIsSaid) {
+  const SensitivityCurve stem = {"stem", 4, 1, {0.25}, {0.1}};
+  const SensitivityCurve half = {"half", 96, 1, {0.5}, {0.3}};
+  const LogCapture log;
+  const auto solution = AllocateByBudget({stem, half}, {.reduction = 0.5}, 1);
+  EXPECT_THAT(solution.sparsity, ElementsAre(0.25, 0.5));
+  EXPECT_DOUBLE_EQ(solution.reduction, 0.49);
+  EXPECT_TRUE(log.Contains(
+      "allocation: 50 % asked; with every layer in the pattern 49 % of the layers' weights go"));
 }
 
 TEST(AllocateByBudget, RefusesWhatMakesNoSense) {

@@ -44,8 +44,11 @@ TEST(PruneNetwork, RecordsRequestedAndAchieved) {
 
 TEST(PruneNetwork, ReportsWhatAPatternReachesInstead) {
   const TestNetwork net = SmallNetwork();
+  const LogCapture log;
   const auto pruned =
       PruneNetwork(net.graph, net.layers, Targets(net, 0.8), *Generator("NMMaskGenerator"), 0);
+  EXPECT_TRUE(log.Contains("1 layers stay dense, as the pattern takes nothing of their shapes: " +
+                           net.layers[2].name));
   EXPECT_DOUBLE_EQ(pruned.layers[3].requested, 0.8);
   EXPECT_DOUBLE_EQ(pruned.layers[3].achievable, 0.5);
   EXPECT_DOUBLE_EQ(pruned.layers[3].achieved, 0.5);

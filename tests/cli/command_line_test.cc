@@ -49,6 +49,12 @@ TEST(CommandLine, CommandsTakeTheRunsOptionsToo) {
   EXPECT_EQ(convert.command, Command::kConvert);
   EXPECT_EQ(convert.input_file, "a.onnx");
   EXPECT_EQ(convert.output_file, "b.h5");
+  const CommandLine bench = Parse({"bench", "a.h5", "--set", "benchmark.batch=[1]"});
+  EXPECT_EQ(bench.command, Command::kBench);
+  EXPECT_EQ(bench.input_file, "a.h5");
+  EXPECT_THAT(bench.sets, ::testing::ElementsAre("benchmark.batch=[1]"));
+  EXPECT_EQ(ErrorFor({"bench", "a.h5", "--config", "f.yaml"}),
+            "command line: bench has no use for --config; leave it out");
 }
 
 TEST(CommandLine, CommandsRefuseWhatTheyWouldPassOver) {

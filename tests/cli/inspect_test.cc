@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/cli/cli_test_support.h"
 #include "tests/support/graph_builder.h"
 
@@ -10,6 +13,7 @@ namespace sparsify {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(MagnitudeHistogram, CountsByQuarterDecades) {
   const Tensor weights({6}, {1.0F, -0.9F, 0.1001F, 0.0F, 1e-7F, -0.5F});
@@ -22,6 +26,14 @@ TEST(MagnitudeHistogram, CountsByQuarterDecades) {
   EXPECT_EQ(table.rows[15][2], "1");     // 0.5
   EXPECT_EQ(table.rows[13][2], "1");     // 0.1001
   EXPECT_EQ(table.rows.back()[3], "40.00");
+}
+
+TEST(MagnitudeHistogram, LeavesOutWhatIsNotFinite) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Tensor weights({4}, {1.0F, infinity, -infinity, std::nanf("")});
+  const CsvTable table = MagnitudeHistogram({&weights});
+  EXPECT_EQ(table.rows.back()[1], "1.00e+00");
+  EXPECT_EQ(table.rows.back()[3], "100.00");
 }
 
 TEST(MagnitudeHistogram, OfZerosIsEmpty) {
@@ -54,6 +66,9 @@ TEST(InspectModel, ListsLayersAndTotals) {
   EXPECT_THAT(text, HasSubstr("1 layers, 8 parameters of which 8 are their weights, 8 MACs"));
   EXPECT_THAT(text, HasSubstr("4 weights are zero: 50.00 %"));
   EXPECT_THAT(text, HasSubstr("2026-01-02T03:04:05Z  sparsify 0.1.0: pruned 50 %"));
+  EXPECT_THAT(text, Not(HasSubstr("infinite")));
+  graph.mutable_value(w).data[3] = std::nanf("");
+  EXPECT_THAT(InspectModel(model, "tiny.h5"), HasSubstr("1 weights are NaN or infinite"));
 }
 
 }  // namespace

@@ -98,15 +98,20 @@ TEST(AccuracyRow, TheFirstIsCalledDense) {
   EXPECT_EQ(AccuracyRow(SampleRun(), 30, 0.3, evaluation)[1], "NormalMaskGenerator/Uniform");
 }
 
-TEST(WarnOfCollapse, SpeaksNearChanceOnly) {
+TEST(WarnOfCollapse, SpeaksWhereHalfIsGone) {
   const LogCapture log;
-  WarnOfCollapse(50, 94, 80, 10);
-  WarnOfCollapse(50, 12, 10, 10);  // was guessing before
+  WarnOfCollapse(50, 94, 80, 10, false);
+  WarnOfCollapse(50, 12, 10, 10, false);  // was guessing before
+  WarnOfCollapse(50, 68, 35, 1000, false);
   EXPECT_TRUE(log.lines().empty());
-  WarnOfCollapse(90, 94, 11, 10);
+  WarnOfCollapse(90, 94, 11, 10, false);
   EXPECT_TRUE(
       log.Contains("warning: accuracy has collapsed at 90 %: top-1 11.00 % (dense 94.00 %, "
-                   "guessing 10.00 %)"));
+                   "guessing 10.00 %); prune less, or repair the weights"));
+  WarnOfCollapse(30, 68, 18, 1000, true);
+  EXPECT_TRUE(
+      log.Contains("accuracy has collapsed at 30 %: top-1 18.00 % (dense 68.00 %, guessing "
+                   "0.10 %); prune less, or repair with more images"));
 }
 
 }  // namespace

@@ -241,6 +241,19 @@ TEST(RunConfig, NonsenseInKwargsIsFoundBeforeTheRun) {
               HasSubstr("f.yaml:2:23: sparsity.scheduler: "));
 }
 
+TEST(RunConfig, APatternHasOneSparsity) {
+  const auto error = [](const std::string& sweep, const std::string& allocation) {
+    return ErrorFor("sweep: " + sweep +
+                    "\nsparsity: {mask_generator: {type: NMMaskGenerator}, allocation: {type: " +
+                    allocation + "}}\n");
+  };
+  EXPECT_THAT(error("[50]", "ERK"), HasSubstr("ERK gives every layer a sparsity of its own"));
+  EXPECT_THAT(error("[30, 50]", "Uniform"), HasSubstr("gives the same network for each; give one"));
+  EXPECT_THAT(error("[70]", "Sensitivity"), HasSubstr("70 percent, but 2:4 prunes at most 50"));
+  EXPECT_EQ(error("[50]", "Uniform"), "no error");
+  EXPECT_EQ(error("[20, 50]", "Sensitivity"), "no error");
+}
+
 TEST(RunConfig, WhatIsNotUsedIsSaid) {
   const OptionsDocument document = MakeDocument(
       "model: {path: a}\nsweep: [30]\nsparsity: {cali_batchsize: 8, mask_generator: {kwargs: "

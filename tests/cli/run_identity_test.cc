@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sparsity/base/file.h"
 #include "tests/cli/cli_test_support.h"
 #include "tests/support/one_convolution.h"
 
@@ -52,6 +53,46 @@ TEST(RunIdentity, OtherLabelsAreOtherData) {
   }
   // A folder of a version that did not record them.
   EXPECT_EQ(DescribeDifference(IdentityOf(Config(""), graph), before), "");
+}
+
+TEST(RunIdentity, StagesMayGoOnButNotChange) {
+  const Graph graph = SmallGraph(1, 1);
+  const auto difference = [&](const std::vector<double>& before, const std::vector<double>& now) {
+    return DescribeDifference(IdentityOf(Config(""), graph, {}, before),
+                              IdentityOf(Config(""), graph, {}, now));
+  };
+  EXPECT_EQ(difference({50, 60}, {50, 60}), "");
+  EXPECT_EQ(difference({50, 60}, {50, 60, 70}), "");
+  EXPECT_EQ(difference({50, 60}, {50}), "");
+  EXPECT_EQ(difference({}, {50, 60}), "");  // not recorded
+  EXPECT_EQ(difference({50, 60}, {10, 50, 60}),
+            "each sparsity starts from the one before, and it had 50, 60 %, now 10, 50, 60 %");
+}
+
+TEST(RunIdentity, ATableOfTheAllocationIsItsContents) {
+  const TestFolder folder;
+  const std::string path = folder.Path("curves.csv");
+  const Graph graph = SmallGraph(1, 1);
+  const auto identity = [&](const std::string& contents) {
+    WriteFileAtomically(path, contents);
+    return IdentityOf(
+        Config("sparsity: {allocation: {type: Sensitivity, curves_file: " + path + "}}\n"), graph);
+  };
+  const RunIdentity before = identity("a");
+  EXPECT_EQ(DescribeDifference(before, identity("a")), "");
+  EXPECT_EQ(DescribeDifference(before, identity("b")),
+            "a file of sparsity.allocation (table_file, curves_file or times_file) has changed");
+}
+
+TEST(RunIdentity, RemediesMayBeTaken) {
+  const Graph graph = SmallGraph(1, 1);
+  const auto config = [&](const std::string& limit, const std::string& on_error) {
+    return IdentityOf(
+        Config("sparsity: {reconstruction: {method: obs, memory_limit: " + limit +
+               "}}\ndata: {calibration: {type: images, path: p, on_error: " + on_error + "}}\n"),
+        graph);
+  };
+  EXPECT_EQ(DescribeDifference(config("20", "stop"), config("2000", "skip")), "");
 }
 
 TEST(RunIdentity, SaysWhatDiffers) {

@@ -350,14 +350,17 @@ TEST_F(MethodOptions, StatisticsMatchEveryChannelAndOnlyScaleTheRows) {
   }
 }
 
-TEST_F(MethodOptions, StatisticsCorrectionFollowsTheSolver) {
-  student_ = teacher_ = FoldBatchNorms(testing::SmallResidualNet());
-  masks_ = ThirdMasks(teacher_);
-  LayerRepairOptions options = Quiet();
-  options.max_positions = 0;
-  options.statistics_correction = true;
-  for (const RepairedUnit& unit : Run(options)) ASSERT_EQ(unit.remark, "") << unit.name;
-  ExpectEqualMoments(student_, teacher_, images_);
+TEST_F(MethodOptions, StatisticsCorrectionFollowsTheSolverAndTheFitBehindActivations) {
+  for (const bool fit : {false, true}) {
+    student_ = teacher_ = FoldBatchNorms(testing::SmallResidualNet());
+    masks_ = ThirdMasks(teacher_);
+    LayerRepairOptions options = Quiet();
+    options.max_positions = 0;
+    options.statistics_correction = true;
+    options.activation_aware = fit;
+    for (const RepairedUnit& unit : Run(options)) ASSERT_EQ(unit.remark, "") << unit.name;
+    ExpectEqualMoments(student_, teacher_, images_);
+  }
 }
 
 TEST(LayerMethod, NamesAreKnown) {

@@ -28,6 +28,23 @@ TEST(ScratchFile, ReturnsBytesAndEndsWhereItEnds) {
             file.directory() + ": cannot read the scratch file back: it ends early");
 }
 
+TEST(ScratchFile, WhatIsReleasedLeavesTheRest) {
+  ScratchFile file;
+  const std::vector<int> numbers(1 << 16, 7);
+  const int64_t bytes = std::ssize(numbers) * 4;
+  file.Reserve(0, 2 * bytes);
+  file.Write(0, numbers.data(), bytes);
+  file.Write(bytes, numbers.data(), bytes);
+  file.Release(0, bytes);
+  std::vector<int> read(numbers.size());
+  file.Read(bytes, read.data(), bytes);
+  EXPECT_EQ(read, numbers);
+  file.Reserve(0, bytes);
+  file.Write(0, numbers.data(), bytes);
+  file.Read(0, read.data(), bytes);
+  EXPECT_EQ(read, numbers);
+}
+
 TEST(ScratchFile, SaysWhereItCannotBeMade) {
   ScratchFile file("/does/not/exist");
   EXPECT_EQ(MessageOf([&] { file.Reserve(0, 1); }),

@@ -241,8 +241,7 @@ TEST(Admm, GroupsOfAConvolutionShareOneAllocation) {
     if (i / 36 % 3 == 1) targets[i] *= 1e-3F;  // the second group matters least
   }
   for (int64_t i = 9; i < 18; ++i) weight[i] *= 1e-3F;
-  const LayerStatistics statistics =
-      DepthwiseStatistics(RandomTensor({4, 3, 6, 6}, 1), targets);
+  const LayerStatistics statistics = DepthwiseStatistics(RandomTensor({4, 3, 6, 6}, 1), targets);
   const LayerSolution solution = PruneAdmm(statistics, weight, With(0.4));
   EXPECT_EQ(solution.mask.CountPruned(), PruneCount(27, 0.4));
   for (int64_t i = 9; i < 18; ++i) EXPECT_FALSE(solution.mask[i]);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "sparsity/base/parallel.h"
 #include "sparsity/ops/infer_shapes.h"
 #include "sparsity/ops/interpreter.h"
@@ -37,6 +39,12 @@ std::vector<double> Steps(size_t count) {
   return shift;
 }
 
+std::vector<int> AllNodes(const Graph& graph) {
+  std::vector<int> nodes(graph.nodes().size());
+  std::iota(nodes.begin(), nodes.end(), 0);
+  return nodes;
+}
+
 const Layer& Named(const std::vector<Layer>& layers, const std::string& name) {
   return layers.at(static_cast<size_t>(FindLayer(layers, name)));
 }
@@ -45,7 +53,7 @@ void ExpectShift(Graph graph, const std::string& layer_name, const std::string& 
   const auto layers = FindLayers(graph, InferShapes(graph, 1));
   const ValueId id = graph.FindValue(output);
   const auto before = Means(graph, id);
-  ASSERT_TRUE(ShiftChannels(graph, Named(layers, layer_name), Steps(before.size())));
+  ASSERT_TRUE(ShiftChannels(graph, Named(layers, layer_name), {}, Steps(before.size())));
   const auto after = Means(graph, id);
   for (size_t c = 0; c < before.size(); ++c) {
     EXPECT_NEAR(after[c] - before[c], 0.1 * static_cast<double>(c) - 0.3, 1e-5) << c;
@@ -63,7 +71,11 @@ TEST(ShiftChannels, UsesTheBatchNormBehindALayerWithoutBias) {
   const auto layers = FindLayers(graph, InferShapes(graph, 1));
   const ValueId id = graph.FindValue("stem.bn.out");
   const auto before = Means(graph, id);
-  ASSERT_TRUE(ShiftChannels(graph, Named(layers, "stem"), Steps(16)));
+  // Not where it stands behind the unit.
+  EXPECT_FALSE(
+      ShiftChannels(graph, Named(layers, "stem"), {Named(layers, "stem").node}, Steps(16)));
+  EXPECT_EQ(Means(graph, id), before);
+  ASSERT_TRUE(ShiftChannels(graph, Named(layers, "stem"), AllNodes(graph), Steps(16)));
   const auto after = Means(graph, id);
   const Tensor& gamma = graph.value(graph.FindValue("stem.bn.weight")).data;
   const Tensor& variance = graph.value(graph.FindValue("stem.bn.running_var")).data;
@@ -83,15 +95,16 @@ TEST(ShiftChannels, NeedsAParameterThatNothingElseReads) {
   const ValueId two = b.Op(OpType::kConv, "two", {one, w, bias});
   Graph graph = b.Finish({two});
   const auto layers = FindLayers(graph, InferShapes(graph, 1));
-  EXPECT_FALSE(ShiftChannels(graph, Named(layers, "first"), Steps(4)));
-  EXPECT_FALSE(ShiftChannels(graph, Named(layers, "w"), Steps(4)));
+  EXPECT_FALSE(ShiftChannels(graph, Named(layers, "first"), AllNodes(graph), Steps(4)));
+  EXPECT_FALSE(ShiftChannels(graph, Named(layers, "w"), AllNodes(graph), Steps(4)));
   EXPECT_EQ(CountZeros(graph.value(bias).data), 4);
   Unit unit;
   unit.layers = {0, 1};
   std::map<ValueId, std::vector<double>> means;
   for (const Layer& layer : layers) means[graph.node(layer.node).outputs[0]] = Steps(4);
-  EXPECT_EQ(CorrectBiases(graph, layers, unit, means, [](ValueId) { return Steps(4); }),
-            "bias_correction leaves first, w: neither a bias nor a batch norm of its own");
+  EXPECT_EQ(
+      CorrectBiases(graph, layers, unit, means, [](ValueId) { return Steps(4); }),
+      "bias_correction leaves first, w: neither a bias nor a batch norm of its own in the unit");
 }
 
 TEST(CorrectBiases, MatchesEveryLayersMeansInOrder) {
@@ -99,6 +112,7 @@ TEST(CorrectBiases, MatchesEveryLayersMeansInOrder) {
   Graph student = teacher;
   const auto layers = FindLayers(teacher, InferShapes(teacher, 1));
   Unit unit;
+  unit.nodes = AllNodes(teacher);
   std::map<ValueId, std::vector<double>> means;
   for (size_t i = 0; i < layers.size(); ++i) {
     unit.layers.push_back(static_cast<int>(i));

@@ -98,8 +98,7 @@ TEST_F(Repairing, AStepBeyondTheMemoryLimitIsSaid) {
   // 3 · 16·16² and 9 · 32·8² numbers, 2 · 32 pooled ones and 10 logits, all with gradients, and
   // the images and the targets.
   EXPECT_TRUE(log_.Contains(
-      "warning: stem … fc: a step of 8 images takes up to 2.00 MB, memory_limit is 1 MB; use "
-      "smaller batches"));
+      "warning: stem … fc: a step of 8 images takes up to 2.00 MB, memory_limit is 1 MB"));
 }
 
 // Every state that on_finished can save leads to the same end.
@@ -130,6 +129,15 @@ TEST_F(Repairing, ResumingGivesTheSameWeights) {
       RepairUnits(rest, options_);
       ExpectEqualParameters(student_, whole);
     }
+  }
+}
+
+TEST_F(Repairing, MoreFinishedUnitsThanThereAreIsAnError) {
+  RepairTask task = Task();
+  for (const int64_t finished : {-1, 99}) {
+    task.finished = finished;
+    EXPECT_THAT(testing::MessageOf([&] { RepairUnits(task, options_); }),
+                ::testing::HasSubstr(fmt::format("{} units are said to be finished", finished)));
   }
 }
 
